@@ -1,0 +1,21 @@
+import type { NetworkEvent } from './ports.ts'
+import type { OverlayState } from './overlay/intent.ts'
+import type { K3sObservation, K3sStepResult } from './k3s/types.ts'
+import type { SignedStatement } from './model/statement.ts'
+
+/** An order or a question that came over the agent's own API. */
+export type LocalRequest =
+  /** A request signed with the operator key. */
+  { readonly kind: 'order'; readonly signed: SignedStatement }
+
+/** Everything that comes into the core. */
+export type Input =
+  | NetworkEvent
+  /** `nextDeadline` has passed. */
+  | { readonly kind: 'deadline' }
+  | { readonly kind: 'overlay-observed'; readonly state: OverlayState }
+  | { readonly kind: 'k3s-observed'; readonly observation: K3sObservation }
+  | { readonly kind: 'k3s-result'; readonly result: K3sStepResult }
+  | { readonly kind: 'request'; readonly requestId: number; readonly request: LocalRequest }
+  /** The agent is going down in an orderly way. */
+  | { readonly kind: 'leaving' }

@@ -1,0 +1,156 @@
+import type { NodeId } from './model/ids.ts'
+import type { Message } from './model/message.ts'
+import type { OverlayIntent, OverlayState } from './overlay/intent.ts'
+import type { K3sObservation, K3sStep, K3sStepResult } from './k3s/types.ts'
+
+// The ports: what the core's effects need of the outside. Each has an acceptance suite in src/testing
+// that the real adapter and the fake both pass. (`Crypto` is in model/crypto.ts: the core itself calls it.)
+
+/** How a peer was found. */
+export type DiscoveredVia = 'mdns' | 'beacon' | 'dht' | 'static' | 'remembered' | 'membership' | 'inbound'
+
+/** A peer to keep in touch with, and where it may be dialled. */
+export interface PeerAddress {
+  readonly id: NodeId
+  /** Multiaddrs without the `/p2p` part. */
+  readonly endpoints: readonly string[]
+}
+
+/** Why somebody was turned away or cut off. */
+export type RefusalCode =
+  | 'ForeignNetwork'
+  | 'ProtocolVersion'
+  | 'Garbage'
+  | 'Flood'
+  | 'Replay'
+  | 'NotAdmitted'
+
+export type NetworkEvent =
+  /** A peer proved membership on its first stream: messages flow from now on. */
+  | {
+      readonly kind: 'peer-up'
+      readonly peer: NodeId
+      readonly endpoint: string
+      readonly via: DiscoveredVia
+    }
+  | { readonly kind: 'peer-down'; readonly peer: NodeId; readonly reason: string }
+  /** An identity was heard of, by any means, admitted or not yet. */
+  | { readonly kind: 'peer-found'; readonly peer: NodeId; readonly via: DiscoveredVia }
+  | {
+      readonly kind: 'peer-refused'
+      readonly peer: NodeId | undefined
+      readonly address: string
+      readonly code: RefusalCode
+      readonly detail: string
+    }
+  | { readonly kind: 'message'; readonly from: NodeId; readonly message: Message }
+  /** Own dialable addresses or link state changed. */
+  | {
+      readonly kind: 'machine-changed'
+      readonly endpoints: readonly string[]
+      readonly localNetworks: readonly string[]
+      readonly linkUp: boolean
+    }
+
+/** One line of `get peers`. */
+export interface PeerStatus {
+  readonly id: NodeId
+  readonly connected: boolean
+  readonly via: DiscoveredVia
+  /** Remote multiaddr of the connection, or the last one tried. */
+  readonly endpoint: string
+  readonly rttMs: number | undefined
+  readonly lastError: string
+  readonly sinceMs: number
+  readonly retryInMs: number | undefined
+}
+
+/** Port: sealed, admitted, message-wise talk with peers. Delivery is best effort: the core repeats. */
+export interface Network {
+  readonly self: NodeId
+  /** Starts listening and discovery; events come one by one, in order, never re-entrantly. */
+  start(onEvent: (event: NetworkEvent) => void): Promise<void>
+  stop(): Promise<void>
+  /** Queues a message for a peer; dials it if it is known and not connected. Never blocks, never throws. */
+  send(to: NodeId, message: Message): void
+  /** Peers to stay connected to, replacing the former set; they are dialled with back-off for ever. */
+  keepPeers(peers: readonly PeerAddress[]): void
+  /** Closes the connection and refuses the peer for a while. */
+  cutOff(peer: NodeId, code: RefusalCode, detail: string): void
+  /** Multicast discovery is quick while the cluster forms and slow afterwards. */
+  setPace(pace: 'forming' | 'settled'): void
+  peers(): readonly PeerStatus[]
+}
+
+/** One change of durable state. Values are plain data; the store encodes them. */
+export type Write =
+  | { readonly op: 'put'; readonly key: StateKey; readonly value: object }
+  /** Appends to the chain of certified headers. */
+  | { readonly op: 'append'; readonly log: 'chain'; readonly value: object }
+
+/** The named parts of a node's durable state. */
+export type StateKey = 'boot' | 'seen' | 'register' | 'plan' | 'k3s' | 'peers' | 'operator'
+
+/** What a store found at start. Undefined parts were never written. */
+export interface StoredState {
+  readonly values: Readonly<Partial<Record<StateKey, unknown>>>
+  readonly chain: readonly unknown[]
+}
+
+/** Port: durable state of one node, beside its identity key. */
+export interface Store {
+  /** Reads everything. Throws ERR_STATE_UNREADABLE; damage that lost data is never passed over in silence. */
+  load(): Promise<StoredState>
+  /** All writes, durable and all-or-nothing, before it resolves. */
+  persist(writes: readonly Write[]): Promise<void>
+  close(): Promise<void>
+}
+
+/** Port: the overlay's network device and its data plane. */
+export interface OverlayDevice {
+  /** Binds the data plane's socket; the device itself is made by `apply`. */
+  start(): Promise<{ readonly port: number; readonly publicKey: string }>
+  /** Makes what is there match the intent: device, addresses, MTU, peers. Idempotent. */
+  apply(intent: OverlayIntent): Promise<void>
+  state(): OverlayState
+  /** Stops moving packets; the device and its addresses stay. */
+  stop(): Promise<void>
+}
+
+/** Port: a Kubernetes distribution (k3s today). */
+export interface Distribution {
+  /** Carries out one step. Idempotent: a step interrupted by a crash is run again. */
+  run(step: K3sStep): Promise<K3sStepResult>
+  /** Looks at the machine and at the local API and etcd. Never throws for what is merely not there yet. */
+  observe(): Promise<K3sObservation>
+  /** The administrator's kubeconfig with this server address, or undefined where there is none. */
+  kubeconfig(serverUrl: string): Promise<string | undefined>
+  version(): Promise<string | undefined>
+}
+
+/** A long-running program as the machine's supervisor sees it. */
+export interface ServiceState {
+  readonly name: string
+  /** `starting`: has not said READY yet. */
+  readonly state: 'absent' | 'stopped' | 'starting' | 'running' | 'failed'
+  readonly pid: number | undefined
+  readonly restarts: number
+  /** Last line it said, or why it ended. */
+  readonly detail: string
+}
+
+/** What to run, in the words that systemd and a plain supervisor share. */
+export interface ServiceUnit {
+  readonly name: string
+  readonly description: string
+  readonly command: readonly string[]
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** Port: systemd on a machine; child processes that outlive the agent in the lab. */
+export interface ServiceManager {
+  /** Writes the unit and starts it without waiting for readiness; restarts it if the unit changed. */
+  start(unit: ServiceUnit): Promise<void>
+  stop(name: string): Promise<void>
+  state(name: string): Promise<ServiceState>
+}
