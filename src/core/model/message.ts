@@ -64,6 +64,12 @@ export interface RecordsRequestMessage {
   readonly ids: readonly NodeId[]
 }
 
+/** How often a voter has booted and voted: one that shows less than others remember runs on an old disk. */
+export interface VoteStamp {
+  readonly bootCounter: number
+  readonly voteSequence: number
+}
+
 /** Paxos phase 1a. */
 export interface PrepareMessage {
   readonly kind: 'prepare'
@@ -81,6 +87,7 @@ export interface PromiseMessage {
   readonly parentHash: Hash | ''
   readonly ballot: Ballot
   readonly accepted: AcceptedValue | null
+  readonly stamp: VoteStamp
 }
 
 /** What an acceptor has accepted: the value, its ballot, and its own signed vote for it. */
@@ -107,6 +114,7 @@ export interface AcceptMessage {
   readonly planHash: Hash
   readonly ballot: Ballot
   readonly vote: Vote
+  readonly stamp: VoteStamp
 }
 
 /** Why a voter does not vote for what it was asked. */
@@ -169,15 +177,15 @@ export interface SecretsMessage {
 /** A restarted voter asks the others whether they know a higher (boot counter, vote sequence) of it. */
 export interface VoteCheckMessage {
   readonly kind: 'vote-check'
-  readonly bootCounter: number
-  readonly voteSequence: number
+  readonly stamp: VoteStamp
 }
 
 /** Answer: the highest that this node has seen of the asker. */
 export interface VoteCheckReplyMessage {
   readonly kind: 'vote-check-reply'
-  readonly bootCounter: number
-  readonly voteSequence: number
+  /** Echo of the question, so that an old answer is not taken for a new one. */
+  readonly asked: VoteStamp
+  readonly known: VoteStamp
 }
 
 /** Everything nodes say to each other. One union, one codec, one exhaustive switch. */
@@ -211,5 +219,5 @@ export type MembershipMessage = Extract<
 
 export type ConsensusMessage = Extract<
   Message,
-  { kind: 'prepare' | 'promise' | 'propose' | 'accept' | 'refuse' }
+  { kind: 'prepare' | 'promise' | 'propose' | 'accept' | 'refuse' | 'vote-check' | 'vote-check-reply' }
 >

@@ -216,6 +216,7 @@ export const acceptedCodec = struct({
 })
 
 const nonce = count
+const stamp = struct({ bootCounter: count, voteSequence: count })
 const at = { generation: count, parentHash: hashOrNone, ballot: ballotCodec }
 
 /** Every message of the protocol. */
@@ -238,14 +239,14 @@ export const messageCodec: Codec<Message> = tagged<'kind', Message>('kind', {
   }),
   'records-request': struct({ kind: oneOf('records-request'), ids: list(id, limits.membersMax) }),
   prepare: struct({ kind: oneOf('prepare'), ...at, terms: nullable(termsCodec) }),
-  promise: struct({ kind: oneOf('promise'), ...at, accepted: nullable(acceptedCodec) }),
+  promise: struct({ kind: oneOf('promise'), ...at, accepted: nullable(acceptedCodec), stamp }),
   propose: struct({
     kind: oneOf('propose'),
     ballot: ballotCodec,
     plan: planCodec,
     terms: nullable(termsCodec),
   }),
-  accept: struct({ kind: oneOf('accept'), ...at, planHash: hash, vote: voteCodec }),
+  accept: struct({ kind: oneOf('accept'), ...at, planHash: hash, vote: voteCodec, stamp }),
   refuse: struct({
     kind: oneOf('refuse'),
     generation: count,
@@ -271,8 +272,8 @@ export const messageCodec: Codec<Message> = tagged<'kind', Message>('kind', {
     serverPassword: short,
     agentPassword: short,
   }),
-  'vote-check': struct({ kind: oneOf('vote-check'), bootCounter: count, voteSequence: count }),
-  'vote-check-reply': struct({ kind: oneOf('vote-check-reply'), bootCounter: count, voteSequence: count }),
+  'vote-check': struct({ kind: oneOf('vote-check'), stamp }),
+  'vote-check-reply': struct({ kind: oneOf('vote-check-reply'), asked: stamp, known: stamp }),
 })
 
 /** Canonical bytes of a message, without framing. */

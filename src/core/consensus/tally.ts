@@ -1,0 +1,103 @@
+import type { Crypto } from '../model/crypto.ts'
+import type { Hash, NodeId } from '../model/ids.ts'
+import type { AcceptMessage } from '../model/message.ts'
+import type { Ballot, CertifiedPlan, CharterTerms, ClusterPlan, Vote } from '../model/plan.ts'
+import { planHash } from '../model/plan-hash.ts'
+import { ballotKey } from './ballot.ts'
+import { certify, voteIsGenuine } from './certificate.ts'
+import type { Electorate } from './electorate.ts'
+
+/** Ballots that a tally keeps apart; a generation needs a handful, and a flood of them is cut here. */
+const ballotsMax = 64
+
+interface BallotTally {
+  readonly ballot: Ballot
+  plan: ClusterPlan | undefined
+  terms: CharterTerms | null
+  hash: Hash
+  /** Votes that wait for the plan and terms which they sign. */
+  readonly unchecked: Map<NodeId, { planHash: Hash; vote: Vote }>
+  readonly votes: Map<NodeId, Vote>
+}
+
+/** What came of one vote. */
+export type TallyResult =
+  | { readonly kind: 'counted' }
+  | { readonly kind: 'certified'; readonly certified: CertifiedPlan }
+  /** Two plans were voted for in one ballot: the voter runs twice or lies, or the proposer offered both. */
+  | { readonly kind: 'equivocation'; readonly voter: NodeId }
+  | { readonly kind: 'forged'; readonly voter: NodeId }
+
+/**
+ * Collects the votes of one generation, ballot by ballot, so that every voter can build the certificate
+ * although the proposer died. Votes are never added up across ballots.
+ */
+export class Tally {
+  readonly #electorate: Electorate
+  readonly #crypto: Crypto
+  readonly #ballots = new Map<string, BallotTally>()
+
+  constructor(electorate: Electorate, crypto: Crypto) {
+    this.#electorate = electorate
+    this.#crypto = crypto
+  }
+
+  /** Notes which plan a ballot is for, and checks the votes that came before it. */
+  learn(ballot: Ballot, plan: ClusterPlan, terms: CharterTerms | null): TallyResult[] {
+    const tally = this.#of(ballot)
+    if (tally === undefined || tally.plan !== undefined) return []
+    tally.plan = plan
+    tally.terms = terms
+    tally.hash = planHash(plan.header, this.#crypto)
+    const early = [...tally.unchecked.values()]
+    tally.unchecked.clear()
+    return early.map(({ planHash: hash, vote }) => this.#count(tally, hash, vote))
+  }
+
+  /** Counts a vote that arrived from its voter. */
+  count(message: Pick<AcceptMessage, 'ballot' | 'planHash' | 'vote'>): TallyResult {
+    const tally = this.#of(message.ballot)
+    if (tally === undefined) return { kind: 'counted' }
+    if (tally.plan === undefined) {
+      tally.unchecked.set(message.vote.voter, message)
+      return { kind: 'counted' }
+    }
+    return this.#count(tally, message.planHash, message.vote)
+  }
+
+  /** The voters counted for a ballot. */
+  votersFor(ballot: Ballot): readonly NodeId[] {
+    return [...(this.#ballots.get(ballotKey(ballot))?.votes.keys() ?? [])]
+  }
+
+  #count(tally: BallotTally, hash: Hash, vote: Vote): TallyResult {
+    const { ballot, terms } = tally
+    if (!voteIsGenuine(this.#electorate, hash, ballot, terms, vote, this.#crypto)) {
+      return { kind: 'forged', voter: vote.voter }
+    }
+    if (hash !== tally.hash) {
+      return { kind: 'equivocation', voter: tally.votes.has(vote.voter) ? vote.voter : ballot.proposer }
+    }
+    tally.votes.set(vote.voter, vote)
+    const certificate = certify(this.#electorate, ballot, terms, tally.votes)
+    if (certificate === undefined) return { kind: 'counted' }
+    return { kind: 'certified', certified: { plan: tally.plan as ClusterPlan, certificate } }
+  }
+
+  #of(ballot: Ballot): BallotTally | undefined {
+    const key = ballotKey(ballot)
+    const known = this.#ballots.get(key)
+    if (known !== undefined) return known
+    if (this.#ballots.size >= ballotsMax) return undefined
+    const fresh: BallotTally = {
+      ballot,
+      plan: undefined,
+      terms: null,
+      hash: '',
+      unchecked: new Map(),
+      votes: new Map(),
+    }
+    this.#ballots.set(key, fresh)
+    return fresh
+  }
+}
