@@ -44,6 +44,36 @@ const catalogue = {
     hint: 'Check its owner, its permissions and the free space. Nothing was changed.',
     exitCode: 1,
   },
+  ERR_STATE_LOCKED: {
+    message: 'The state directory {path} is in use by another agent (process {pid}).',
+    hint: 'One directory belongs to one agent: stop the other one, or give this one its own directory.',
+    exitCode: 1,
+  },
+  ERR_STATE_FORMAT: {
+    message: 'The state in {path} has format {found}; this version of muster reads up to {known}.',
+    hint: 'It was written by a newer version: install that version or a later one. Nothing was changed.',
+    exitCode: 1,
+  },
+  ERR_STATE_FULL: {
+    message: 'No space is left to save state in {path}.',
+    hint: 'Free some space on that filesystem. The state from before is whole, and nothing was said that it does not hold.',
+    exitCode: 1,
+  },
+  ERR_STATE_DAMAGED: {
+    message: 'The state in {path} is damaged: {detail}.',
+    hint: 'Bring the file back from a copy, or move the directory away to start as a new machine. Nothing was changed.',
+    exitCode: 1,
+  },
+  ERR_STATE_UNSURE: {
+    message: 'The disk failed while state was saved in {path}: {detail}.',
+    hint: 'What is on the disk is unknown until it is read again: check the disk, then start the agent anew.',
+    exitCode: 1,
+  },
+  ERR_OPERATOR_KEY: {
+    message: 'The operator key cannot be used: {detail}.',
+    hint: 'An operator key is one line that begins with `muster-operator1-`; `muster operator new` makes one.',
+    exitCode: 1,
+  },
   ERR_PORT_IN_USE: {
     message: 'The address {address} is already in use.',
     hint: 'Another agent or program listens there. Stop it, or set another port in the configuration.',
@@ -59,6 +89,51 @@ const catalogue = {
     message: 'Gave up after {seconds} s: {detail}.',
     hint: '`muster status` says what is awaited.',
     exitCode: 3,
+  },
+  ERR_LAB_EXISTS: {
+    message: 'There is a lab named {name} already, with {count} host(s).',
+    hint: '`muster lab status` shows it, `muster lab down` ends it, `--name` starts another beside it.',
+    exitCode: 1,
+  },
+  ERR_LAB_ABSENT: {
+    message: 'There is no lab named {name}.',
+    hint: '`muster lab up` starts one.',
+    exitCode: 1,
+  },
+  ERR_LAB_HOST_UNKNOWN: {
+    message: 'The lab has no host named {name}.',
+    hint: 'Its hosts are: {names}.',
+    exitCode: 2,
+  },
+  ERR_LAB_HOST_OFF: {
+    message: 'The host {name} is switched off.',
+    hint: '`muster lab start {name}` switches it on.',
+    exitCode: 1,
+  },
+  ERR_LAB_RIGHTS: {
+    message: 'This user may not make hosts on this machine: {detail}.',
+    hint: 'Run as root, or allow user namespaces and access to /dev/net/tun.',
+    exitCode: 1,
+  },
+  ERR_LAB_TOOLS: {
+    message: 'The lab needs {names}, and getting them failed: {detail}.',
+    hint: 'On Debian: apt-get install {packages}.',
+    exitCode: 1,
+  },
+  ERR_LAB_COMMAND: {
+    message: 'A command of the lab failed: {command}: {detail}.',
+    hint: '`muster lab down` leaves nothing behind; then try again.',
+    exitCode: 1,
+  },
+  ERR_PROGRAM: {
+    message: '`{program}` failed: {detail}.',
+    hint: 'Is it installed and in the PATH of the agent? `muster` needs iproute2 for its overlay.',
+    exitCode: 1,
+  },
+  ERR_OVERLAY_DEVICE: {
+    message: 'The overlay device {device} cannot be used: {detail}.',
+    hint: 'It needs /dev/net/tun (`modprobe tun`) and CAP_NET_ADMIN, and no other program on that device.',
+    exitCode: 1,
   },
 } as const satisfies Record<string, CatalogueEntry>
 
@@ -81,13 +156,14 @@ export class MusterError extends Error {
     options?: ErrorOptions,
   ) {
     const entry: CatalogueEntry = catalogue[code]
-    super(
-      entry.message.replaceAll(/\{(\w+)\}/g, (_, key: string) => String(details[key] ?? '?')),
-      options,
-    )
+    super(fill(entry.message, details), options)
     this.code = code
-    this.hint = entry.hint
+    this.hint = fill(entry.hint, details)
     this.exitCode = entry.exitCode
     this.details = details
   }
+}
+
+function fill(template: string, details: Readonly<Record<string, string | number>>): string {
+  return template.replaceAll(/\{(\w+)\}/g, (_, key: string) => String(details[key] ?? '?'))
 }
