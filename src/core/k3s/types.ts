@@ -9,7 +9,10 @@ export interface FileIntent {
   readonly content: string
 }
 
-/** How k3s runs on this node: as the first server, a joining server, or an agent. */
+/**
+ * How k3s runs on this node: as the first server, as a server (joining, or resuming what it has on disk),
+ * or as an agent.
+ */
 export type K3sRole = 'server-init' | 'server' | 'agent'
 
 /** The secrets of one grant's cluster. `serverPassword` is empty on workers. */
@@ -19,19 +22,36 @@ export interface K3sSecrets {
   readonly agentPassword: string
 }
 
+/**
+ * Who may reach the API and etcd of this machine: the team's overlay addresses (and the machine itself)
+ * until `active`, everybody afterwards. Sorted.
+ */
+export type ApiAccess = 'all' | readonly string[]
+
 /** One thing to do, as data. Every step is idempotent. */
 export type K3sStep =
   /** Make the CA files and the passwords of a grant, or return the ones made before for it. */
   | { readonly kind: 'make-authority'; readonly grant: number }
-  /** Write these files, remove stale ones of ours, and start (or restart, if something changed) the unit. */
+  /**
+   * Close the API to all but `allow`, write these files, remove stale ones of ours, and start the unit of
+   * the role; a running unit is restarted if a file changed.
+   */
   | {
       readonly kind: 'start'
       readonly role: K3sRole
       readonly nodeName: string
       readonly files: readonly FileIntent[]
+      readonly allow: ApiAccess
+    }
+  /** The same files and the same door, without touching a unit that runs: read at its next start. */
+  | {
+      readonly kind: 'configure'
+      readonly role: K3sRole
+      readonly files: readonly FileIntent[]
+      readonly allow: ApiAccess
     }
   | { readonly kind: 'stop' }
-  /** Stop, rename the k3s data to a dated backup. */
+  /** Stop, rename the k3s data to a dated backup, remove our files. */
   | { readonly kind: 'clear'; readonly reason: string }
   /** Remove a member from etcd by its id. etcd's own check is the last word. */
   | { readonly kind: 'remove-member'; readonly memberId: string }
@@ -60,6 +80,10 @@ export interface K3sObservation {
   readonly tombstone: boolean
   /** Hash of the CA found on disk; empty: none. */
   readonly caHash: Hash | ''
+  /** `fingerprintOf` our files as they are on the disk; empty: none there. */
+  readonly configured: string
+  /** Who may reach the API; undefined: no rule in place, so a server must not run yet. */
+  readonly access: ApiAccess | undefined
   /** Linearizable member list, sorted by id; undefined while etcd has no quorum or is not there. */
   readonly members: readonly EtcdMember[] | undefined
 }

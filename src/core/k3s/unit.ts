@@ -1,0 +1,98 @@
+import type { NodeId } from '../model/ids.ts'
+import { compareIds } from '../model/ids.ts'
+import { invariant } from '../model/invariant.ts'
+import type { ClusterPlan, NodeAssignment } from '../model/plan.ts'
+import { assignmentOf } from '../model/plan.ts'
+import type { K3sInput } from './decision.ts'
+import { unitAlive } from './decision.ts'
+import { fingerprintOf, k3sFiles } from './files.ts'
+import type { K3sRecord } from './record.ts'
+import type { ApiAccess, K3sObservation, K3sRole, K3sStep } from './types.ts'
+
+/** An input whose observation is there: all that the later stages see. */
+export type SeenInput = K3sInput & { readonly observation: K3sObservation }
+
+/** What it takes to bring the unit to a role: a record to persist, and a step or nothing. */
+export interface UnitChange {
+  readonly record: K3sRecord
+  readonly step: K3sStep | undefined
+}
+
+/** The control plane of a plan, sorted by node id. */
+export function serversOf(plan: ClusterPlan): readonly NodeAssignment[] {
+  return plan.body.assignments
+    .filter((assignment) => assignment.role === 'control-plane')
+    .toSorted((a, b) => compareIds(a.nodeId, b.nodeId))
+}
+
+/** Overlay addresses of the team, in its order. */
+export function teamAddresses(plan: ClusterPlan): readonly string[] {
+  return (plan.header.grant?.team ?? []).map((node) => assignmentOf(plan.body, node)?.address4 ?? '')
+}
+
+/** Who may reach the API under this plan (S14). */
+export function accessUnder(plan: ClusterPlan): ApiAccess {
+  if (plan.header.phase === 'active') return 'all'
+  const team = (plan.header.grant?.team ?? []).map((node) => assignmentOf(plan.body, node))
+  return team
+    .flatMap((assignment) =>
+      assignment === undefined ? [] : [assignment.address4, assignment.address6].filter(Boolean),
+    )
+    .toSorted()
+}
+
+/**
+ * The server that `server:` names: the one it named before as long as that one is in the plan and (alive or
+ * no longer needed), else one that is alive, spread by the node's place in the plan. Never this node.
+ * Rewriting it for fun would cost an agent its saved list of servers (k3s, loadbalancer/config.go).
+ */
+export function chooseServer(input: K3sInput, record: K3sRecord, settled: boolean): NodeId {
+  const others = serversOf(input.plan)
+    .map((assignment) => assignment.nodeId)
+    .filter((node) => node !== input.self)
+  const alive = others.filter((node) => input.aliveNodes.includes(node))
+  if (others.includes(record.server) && (settled || alive.includes(record.server))) return record.server
+  const rank = input.plan.body.assignments.findIndex((assignment) => assignment.nodeId === input.self)
+  return alive[Math.max(rank, 0) % Math.max(alive.length, 1)] ?? ''
+}
+
+/** Brings the unit to `role`: starts it, restarts it where it cannot go on, or only rewrites its files. */
+export function toRole(input: SeenInput, record: K3sRecord, role: K3sRole, server: NodeId): UnitChange {
+  const { observation, plan } = input
+  const assignment = assignmentOf(plan.body, input.self)
+  invariant(assignment !== undefined && record.secrets !== null, 'a role needs an assignment and secrets')
+  const { files } = k3sFiles({
+    role,
+    assignment,
+    spec: plan.body.spec.k3s,
+    secrets: record.secrets,
+    clusterToken: `${record.clusterId}-${record.epoch}-${record.grant}`,
+    serverAddress: server === '' ? '' : (assignmentOf(plan.body, server)?.address4 ?? ''),
+  })
+  const allow = accessUnder(plan)
+  const wanted: K3sRecord = { ...record, role, server }
+  const changed = record.role !== role || record.server !== server ? wanted : record
+  const sameUnit = record.role !== null && (record.role === 'agent') === (role === 'agent')
+  const sameFiles = observation.configured === fingerprintOf(files)
+  // A server that has its data, or an agent that is registered, needs no restart to take note of new files.
+  const settled = role === 'agent' ? observation.ready : observation.hasEtcdData
+  if (!unitAlive(observation) || !sameUnit || (!sameFiles && !settled)) {
+    return { record: changed, step: { kind: 'start', role, nodeName: assignment.name, files, allow } }
+  }
+  if (!sameFiles || !sameAccess(observation.access, allow)) {
+    return { record: changed, step: { kind: 'configure', role, files, allow } }
+  }
+  return { record: changed, step: undefined }
+}
+
+function sameAccess(a: ApiAccess | undefined, b: ApiAccess): boolean {
+  if (a === undefined) return false
+  return a === 'all' || b === 'all' ? a === b : a.join() === b.join()
+}
+
+/** The record with the id under which etcd lists this node now, if it lists it. */
+export function noteMembership(input: SeenInput, record: K3sRecord): K3sRecord {
+  const own = assignmentOf(input.plan.body, input.self)?.address4
+  const entry = input.observation.members?.find((member) => member.address === own)
+  return entry === undefined || entry.id === record.memberId ? record : { ...record, memberId: entry.id }
+}
