@@ -135,6 +135,21 @@ const catalogue = {
     hint: 'It needs /dev/net/tun (`modprobe tun`) and CAP_NET_ADMIN, and no other program on that device.',
     exitCode: 1,
   },
+  ERR_API_GUARD: {
+    message: 'The API port cannot be closed to strangers: {detail}.',
+    hint: 'Install nftables (`nft`) and run the agent as root. k3s is not started with an open door.',
+    exitCode: 1,
+  },
+  ERR_SERVICE: {
+    message: 'The service {name} cannot be {action}: {detail}.',
+    hint: 'Look at its log: `journalctl -u {name}` on a machine, the host\'s directory in a lab.',
+    exitCode: 1,
+  },
+  ERR_K3S_DATA: {
+    message: 'The k3s data at {path} cannot be used: {detail}.',
+    hint: 'Nothing was changed. Move the directory away if it is of no use.',
+    exitCode: 1,
+  },
 } as const satisfies Record<string, CatalogueEntry>
 
 export type ErrorCode = keyof typeof catalogue

@@ -145,6 +145,8 @@ export interface ServiceUnit {
   readonly description: string
   readonly command: readonly string[]
   readonly environment: Readonly<Record<string, string>>
+  /** A path that forbids every start, restarts included, as long as it exists (k3s: the tombstone). */
+  readonly unlessExists?: string
 }
 
 /** Port: systemd on a machine; child processes that outlive the agent in the lab. */
@@ -154,3 +156,29 @@ export interface ServiceManager {
   stop(name: string): Promise<void>
   state(name: string): Promise<ServiceState>
 }
+
+/** What a program said and how it ended. */
+export interface ProgramResult {
+  /** 0 is success; 128 + number where a signal ended it. */
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+  /** Output beyond the limit was dropped. */
+  readonly truncated: boolean
+}
+
+/** How a program is run. */
+export interface ProgramOptions {
+  readonly cwd?: string
+  /** Added to the agent's own environment. */
+  readonly environment?: Readonly<Record<string, string>>
+  /** Text for its standard input; secrets go here, never into the argument list. */
+  readonly input?: string
+  readonly timeoutMs?: number
+  /** Of stdout and of stderr each. */
+  readonly outputBytesMax?: number
+  readonly signal?: AbortSignal
+}
+
+/** Port: runs a program of the machine by its argument list and waits for its end. */
+export type RunProgram = (argv: readonly string[], options?: ProgramOptions) => Promise<ProgramResult>
