@@ -1,0 +1,12 @@
+/** Cloud-config text to a checked `AgentConfig`: the door of this folder. */
+export type { AgentConfig, DiscoveryConfig, K3sConfig, MachineConfig } from './agent-config.ts'
+export { defaults } from './defaults.ts'
+export { formatDiagnostic } from './diagnostics.ts'
+export type { Diagnostic, FormatOptions, Position } from './diagnostics.ts'
+export { configSchema } from './json-schema.ts'
+export { peerMultiaddr } from './peers.ts'
+export type { ConfigSource } from './positions.ts'
+export { readConfig } from './read.ts'
+export type { ConfigReading } from './read.ts'
+export { renderTemplate } from './template.ts'
+export type { TemplateResult, TemplateValues } from './template.ts'
