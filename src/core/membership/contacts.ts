@@ -1,0 +1,54 @@
+import type { NodeId } from '../model/ids.ts'
+import type { RecordTable } from './record-table.ts'
+
+/** Up to so many members everybody keeps a connection to everybody. */
+export const fullMeshMax = 100
+
+/** Beyond that: connections to so many members, drawn at random by each node for itself. */
+const randomContacts = 24
+
+/** And to so many living neighbours on each side in the order of ids, so that nobody is left without a watcher. */
+const ringNeighbours = 2
+
+/** And to so many of the dead: after a partition somebody must knock at the other side. */
+const deadContacts = 4
+
+/**
+ * The peers that a node keeps connected, sorted: everybody in a small network; in a large one a bounded,
+ * stable choice. Work is proportional to the choice and the dead passed over, not to the members.
+ */
+export function chooseContacts(self: NodeId, table: RecordTable): NodeId[] {
+  const eligible = (id: NodeId): boolean =>
+    id !== self && table.liveness(id) !== 'left' && !table.isRevoked(id)
+  if (table.ids.length <= fullMeshMax) return table.ids.filter(eligible)
+  const chosen = new Set<NodeId>()
+  for (const step of [1, -1]) addNeighbours(self, table, step, eligible, chosen)
+  let living = 0
+  let dead = 0
+  for (const id of table.byRank()) {
+    if (!eligible(id)) continue
+    if (table.liveness(id) === 'dead') {
+      if (dead++ < deadContacts) chosen.add(id)
+    } else if (living++ < randomContacts) chosen.add(id)
+    if (living >= randomContacts) break
+  }
+  return [...chosen].toSorted((a, b) => (a < b ? -1 : 1))
+}
+
+function addNeighbours(
+  self: NodeId,
+  table: RecordTable,
+  step: number,
+  eligible: (id: NodeId) => boolean,
+  chosen: Set<NodeId>,
+): void {
+  const { ids } = table
+  const start = ids.indexOf(self)
+  let found = 0
+  for (let distance = 1; distance < ids.length && found < ringNeighbours; distance++) {
+    const id = ids[(start + step * distance + ids.length) % ids.length] as NodeId
+    if (!eligible(id) || table.liveness(id) === 'dead') continue
+    chosen.add(id)
+    found++
+  }
+}

@@ -1,0 +1,548 @@
+import type { Crypto } from '../model/crypto.ts'
+import type { Hash, Instant, NodeId } from '../model/ids.ts'
+import { sortedIds } from '../model/ids.ts'
+import { invariant } from '../model/invariant.ts'
+import { claimsPerMessageMax, recordsPerMessageMax } from '../model/limits.ts'
+import type {
+  LivenessClaim,
+  MemberRecord,
+  MembershipView,
+  MemberView,
+  SignedRecord,
+} from '../model/member.ts'
+import type { DigestMessage, GossipMessage, HelloMessage, MembershipMessage } from '../model/message.ts'
+import type { Random } from '../model/random.ts'
+import type { SpecTimers } from '../model/spec.ts'
+import type { PeerAddress } from '../ports.ts'
+import { Allowance, messageCost } from './allowance.ts'
+import { claimAgainst, compareVersions, packRecords } from './anti-entropy.ts'
+import { Awareness } from './awareness.ts'
+import { chooseContacts, fullMeshMax } from './contacts.ts'
+import { DeadRetries } from './dead-retries.ts'
+import { BroadcastQueue, sendLimit } from './dissemination.ts'
+import { FailureDetector } from './failure-detector.ts'
+import type { OwnChanges } from './own-record.ts'
+import { changedRecord, refutingRecord, signRecord } from './own-record.ts'
+import { compareOffer, contentDigest } from './record-merge.ts'
+import { RecordTable } from './record-table.ts'
+import { suspicionLimits, Suspicions } from './suspicion.ts'
+
+/** Peers that get news in each gossip interval (memberlist's LAN profile). */
+const gossipFanout = 3
+
+/** Claims that ride on a ping or an ack: such a message stays within one packet. */
+const piggybackMax = 6
+
+/** Dead members knocked at in one probe interval, and strangers asked for their record. */
+const knocksPerInterval = 3
+
+/** What a membership machine is made of. */
+export interface MembershipInit {
+  readonly self: NodeId
+  readonly networkId: Hash
+  readonly crypto: Crypto
+  readonly random: Random
+  readonly timers: SpecTimers
+  /** Own record, unsigned. Its incarnation comes from `incarnationAtBoot`. */
+  readonly own: MemberRecord
+  readonly now: Instant
+}
+
+/** What the machine asks for and tells, in order. */
+export type MembershipOutput =
+  | { readonly kind: 'send'; readonly to: NodeId; readonly message: MembershipMessage }
+  /** A record or a liveness changed. */
+  | {
+      readonly kind: 'changed'
+      readonly id: NodeId
+      readonly previous: MemberView | undefined
+      readonly current: MemberView
+    }
+  /** A peer did what no honest one does: it is to be cut off and named. */
+  | {
+      readonly kind: 'misconduct'
+      readonly peer: NodeId
+      readonly code: 'Garbage' | 'Flood' | 'Replay'
+      readonly detail: string
+    }
+  /** Signed proof of two live starts of one key, ours or another's. */
+  | { readonly kind: 'clone'; readonly id: NodeId; readonly detail: string }
+
+/**
+ * Who is there, and who seems alive: SWIM with Lifeguard over signed records, sans IO. Every message and
+ * every deadline comes in with the time; what is to be sent comes out of `drain`.
+ *
+ * What this node thinks of another (only the owner's own signed record moves it up again):
+ *
+ * ```
+ *              a probe failed, or somebody says suspect or dead
+ *    ┌─ alive ─────────────────────────────────────────────────▶ suspect ─┐
+ *    │    ▲  ▲        record with a higher incarnation             │      │ the wait is over; each
+ *    │    │  └─────────────────────────────────────────────────────┘      │ accuser shortens it
+ *    │    │           record with a higher incarnation                    ▼
+ *    │    └──────────────────────────────────────────────────────────── dead   knocked at for ever,
+ *    │ record that says `left`                                             │    in doubling waits
+ *    └──────────────────────────────────▶ left ◀───────────────────────────┘
+ * ```
+ *
+ * Nobody's word alone makes a member dead: also `dead` heard of one who seems alive only starts the shortest
+ * wait, in which it can answer. So the halves of a healed partition do not bury each other's living.
+ */
+export class Membership {
+  readonly #self: NodeId
+  readonly #crypto: Crypto
+  readonly #random: Random
+  readonly #table: RecordTable
+  readonly #detector: FailureDetector
+  readonly #awareness = new Awareness()
+  readonly #suspicions = new Suspicions()
+  readonly #retries: DeadRetries
+  readonly #recordNews = new BroadcastQueue<SignedRecord>()
+  readonly #claimNews = new BroadcastQueue<LivenessClaim>()
+  readonly #allowances = new Map<NodeId, Allowance>()
+  /** Connected peers whose record has not come yet. */
+  readonly #strangers = new Set<NodeId>()
+  #timers: SpecTimers
+  #own: SignedRecord
+  /** Sorted. */
+  #connected: NodeId[] = []
+  #outputs: MembershipOutput[] = []
+  #now: Instant
+  #gossipAt: Instant = Infinity
+  #lastGossipAt: Instant = -Infinity
+  #antiEntropyAt: Instant
+  #askStrangersAt: Instant = Infinity
+  #lastOwnClone = ''
+
+  constructor(init: MembershipInit) {
+    invariant(init.own.nodeId === init.self, 'a node writes its own record only')
+    invariant(init.own.networkId === init.networkId, 'the own record belongs to the own network')
+    this.#self = init.self
+    this.#crypto = init.crypto
+    this.#random = init.random
+    this.#timers = init.timers
+    this.#now = init.now
+    this.#own = signRecord(init.crypto, init.own)
+    this.#table = new RecordTable(this.#own, init.crypto, init.random, init.now)
+    this.#retries = new DeadRetries(init.random)
+    this.#antiEntropyAt = init.now + init.random.between(0.5, 1) * init.timers.antiEntropyIntervalMs
+    this.#detector = new FailureDetector(
+      {
+        send: (to, message) => this.#send(to, message),
+        claimsFor: (target) => this.#claimsFor(target),
+        candidates: () => this.#candidates(),
+        isLiving: (id) => this.#isLiving(id),
+        connected: () => this.#connected,
+        timers: () => this.#timers,
+        failed: (id) => this.#probeFailed(id),
+      },
+      init.random,
+      this.#awareness,
+      init.now,
+    )
+  }
+
+  /** An admitted connection came: each side says who it is, and one of them compares tables. */
+  peerUp(peer: NodeId, now: Instant): void {
+    this.#now = now
+    if (peer === this.#self || this.#table.isRevoked(peer) || this.#connected.includes(peer)) return
+    this.#connected = sortedIds([...this.#connected, peer])
+    this.#send(peer, { kind: 'hello', record: this.#own })
+    if (this.#self < peer) this.#compareWith(peer)
+    if (this.#table.has(peer)) this.#tellAccused(peer)
+    else {
+      this.#strangers.add(peer)
+      this.#askStrangersAt = Math.min(this.#askStrangersAt, now + this.#timers.probeIntervalMs)
+    }
+  }
+
+  /** A connection went. That is no death: the next probe goes there. */
+  peerDown(peer: NodeId, now: Instant): void {
+    this.#now = now
+    this.#connected = this.#connected.filter((id) => id !== peer)
+    this.#strangers.delete(peer)
+    this.#allowances.delete(peer)
+    if (this.#isLiving(peer)) this.#detector.probeSoon(peer, now)
+  }
+
+  /** A message of an admitted peer. */
+  handle(from: NodeId, message: MembershipMessage, now: Instant): void {
+    this.#now = now
+    if (from === this.#self || this.#table.isRevoked(from)) return
+    if (!this.#allowance(from).spend(messageCost(message), now)) {
+      this.#misconduct(from, 'Flood', `more ${message.kind} messages than an honest peer sends`)
+      return
+    }
+    this.#table.touch(from, now)
+    switch (message.kind) {
+      case 'hello':
+        return this.#onHello(from, message)
+      case 'ping':
+        this.#onClaims(from, message.claims)
+        return this.#send(from, { kind: 'ack', nonce: message.nonce, claims: this.#claimsFor(from) })
+      case 'ack': {
+        const answered = this.#detector.ack(from, message.nonce)
+        if (answered !== undefined) this.#table.touch(answered, now)
+        return this.#onClaims(from, message.claims)
+      }
+      case 'ping-request':
+        return this.#detector.relay(from, message.nonce, message.subject, now)
+      case 'nack':
+        return this.#detector.nack(from, message.nonce)
+      case 'gossip':
+        for (const signed of message.records) if (!this.#learn(from, signed)) return
+        return this.#onClaims(from, message.claims)
+      case 'digest':
+        return this.#onDigest(from, message)
+      case 'records-request':
+        return this.#sendRecords(from, this.#known(message.ids))
+    }
+  }
+
+  /** Changes the own record: one sequence higher, signed, spread. Does nothing if nothing changes. */
+  update(changes: OwnChanges, now: Instant): void {
+    this.#now = now
+    const record = changedRecord(this.#own.record, changes)
+    if (record === undefined) return
+    this.#publish(record)
+    // A node that leaves will not be there for the next gossip.
+    if (record.left) for (const peer of this.#connected) this.#sendRecords(peer, [this.#self])
+  }
+
+  /** Does what is due. Early calls do no harm. */
+  handleDeadline(now: Instant): void {
+    const lateMs = now - this.nextDeadline()
+    this.#now = now
+    // We did not run (a busy or a paused machine): our silence is no evidence against others.
+    if (lateMs > this.#timers.probeTimeoutMs) {
+      this.#awareness.worsen(1)
+      this.#detector.postpone(lateMs, now)
+      this.#suspicions.postpone(lateMs)
+      this.#retries.postpone(lateMs)
+    }
+    for (const id of this.#suspicions.due(now)) this.#declareDead(id)
+    this.#detector.advance(now)
+    this.#knockAtDead()
+    if (now >= this.#askStrangersAt) this.#askStrangers()
+    if (now >= this.#gossipAt) this.#gossip()
+    if (now >= this.#antiEntropyAt) this.#startAntiEntropy()
+  }
+
+  /** When `handleDeadline` is wanted next. */
+  nextDeadline(): Instant {
+    return Math.min(
+      this.#detector.nextDeadline(),
+      this.#suspicions.nextDeadline(),
+      this.#retries.nextDeadline(),
+      this.#askStrangersAt,
+      this.#gossipAt,
+      this.#antiEntropyAt,
+    )
+  }
+
+  /** Takes what has come up since the last call, in order. */
+  drain(): MembershipOutput[] {
+    const outputs = this.#outputs
+    this.#outputs = []
+    return outputs
+  }
+
+  /** Other timers hold from now on; running waits end by the old ones, or earlier. */
+  setTimers(timers: SpecTimers): void {
+    this.#timers = timers
+    this.#detector.retime(this.#now)
+    this.#antiEntropyAt = Math.min(this.#antiEntropyAt, this.#now + timers.antiEntropyIntervalMs)
+  }
+
+  /** Everybody this node knows, sorted by id. The same object as long as nothing changed. */
+  view(): MembershipView {
+    return this.#table.view()
+  }
+
+  member(id: NodeId): MemberView | undefined {
+    return this.#table.member(id)
+  }
+
+  own(): SignedRecord {
+    return this.#own
+  }
+
+  /** Records of these owners are refused from now on, and what they say is not heard (invariant S9). */
+  revoke(ids: Iterable<NodeId>): void {
+    for (const id of sortedIds(ids)) {
+      if (id === this.#self || this.#table.isRevoked(id)) continue
+      this.#table.revoke(id)
+      this.#forgetCharges(id)
+      this.#recordNews.drop(id)
+      this.#connected = this.#connected.filter((peer) => peer !== id)
+      this.#strangers.delete(id)
+      if (this.#table.has(id)) this.#changed(id, this.#table.judge(id, 'left', this.#self, this.#now))
+    }
+  }
+
+  /**
+   * Peers to keep connected, sorted: everybody up to 100 members; beyond that about thirty, drawn at random
+   * but stable, with the neighbours in the order of ids and a few of the dead.
+   */
+  contacts(): PeerAddress[] {
+    return chooseContacts(this.#self, this.#table).map((id) => ({
+      id,
+      endpoints: this.#table.signed(id)?.record.endpoints ?? [],
+    }))
+  }
+
+  #onHello(from: NodeId, { record: signed }: HelloMessage): void {
+    if (signed.record.nodeId !== from) {
+      return this.#misconduct(from, 'Garbage', `hello with the record of ${signed.record.nodeId}`)
+    }
+    const held = this.#table.signed(from)
+    if (!this.#learn(from, signed)) return
+    // It holds less of itself than we do: a disk that was rolled back must learn of it.
+    if (held !== undefined && compareOffer(held, signed) === 'older') this.#sendRecords(from, [from])
+    this.#tellAccused(from)
+  }
+
+  #onDigest(from: NodeId, message: DigestMessage): void {
+    const whole = this.#table.whole()
+    if (message.whole === whole) return
+    if (message.versions.length === 0) {
+      if (!message.ask) return
+      this.#send(from, { kind: 'digest', whole, versions: this.#table.versions(), ask: false })
+      return
+    }
+    const { lacking, surplus } = compareVersions(this.#table.versions(), message.versions)
+    this.#sendRecords(from, surplus)
+    const ids = lacking.filter((id) => !this.#table.isRevoked(id))
+    if (ids.length > 0) this.#send(from, { kind: 'records-request', ids })
+  }
+
+  /** Merges one record. False: it proves that the peer is not honest, and the rest of its message is dropped. */
+  #learn(from: NodeId, signed: SignedRecord): boolean {
+    const id = signed.record.nodeId
+    if (id === this.#self) return this.#learnOwn(from, signed)
+    const offer = this.#table.offer(signed, this.#now)
+    if (offer.kind === 'refused') {
+      if (offer.fault === 'forged') this.#misconduct(from, 'Garbage', `forged record of ${id}`)
+      if (offer.fault === 'foreign') this.#misconduct(from, 'Replay', `record of ${id} for another network`)
+      return offer.fault === 'revoked' || offer.fault === 'full'
+    }
+    if (offer.clone !== '') this.#outputs.push({ kind: 'clone', id, detail: offer.clone })
+    if (offer.kind === 'known') return true
+    const { previous, current, renewed } = offer
+    this.#strangers.delete(id)
+    this.#recordNews.put(id, signed, from)
+    this.#scheduleGossip()
+    this.#changed(id, { previous, current })
+    if (renewed || current.liveness === 'left') {
+      const wasDead = this.#forgetCharges(id)
+      if (wasDead && current.liveness === 'alive') this.#revived(from, id)
+    }
+    const wasLiving = previous?.liveness === 'alive' || previous?.liveness === 'suspect'
+    if (current.liveness === 'alive' && !wasLiving) this.#detector.add(id)
+    return true
+  }
+
+  /** A record of our own key: an old one of ours, or another machine that has the key as well. */
+  #learnOwn(from: NodeId, signed: SignedRecord): boolean {
+    const comparison = compareOffer(this.#own, signed)
+    if (comparison === 'same' || comparison === 'older') return true
+    if (!this.#table.isGenuine(signed)) {
+      this.#misconduct(from, 'Garbage', `forged record of ${this.#self}`)
+      return false
+    }
+    const { incarnation, sequence, bootNonce } = signed.record
+    const sameContent = contentDigest(signed, this.#crypto) === contentDigest(this.#own, this.#crypto)
+    if (sameContent || bootNonce === this.#lastOwnClone) return true
+    this.#lastOwnClone = bootNonce
+    const detail = `our key signed version ${incarnation}.${sequence} with boot nonce ${bootNonce}, not we`
+    this.#outputs.push({ kind: 'clone', id: this.#self, detail })
+    return true
+  }
+
+  #onClaims(from: NodeId, claims: readonly LivenessClaim[]): void {
+    for (const claim of claims) {
+      if (claim.liveness !== 'suspect' && claim.liveness !== 'dead') continue
+      if (claim.subject === this.#self) this.#onAccusation(from, claim)
+      else this.#onClaim(from, claim)
+    }
+  }
+
+  #onClaim(from: NodeId, claim: LivenessClaim): void {
+    const { subject, by, incarnation, liveness } = claim
+    // Claims are not signed. One about a version that we do not hold is worth nothing.
+    if (this.#table.signed(subject)?.record.incarnation !== incarnation || !this.#isLiving(subject)) return
+    let isNews = false
+    if (this.#table.liveness(subject) === 'alive') {
+      this.#suspect(subject, by)
+      isNews = true
+    } else isNews = this.#suspicions.confirm(subject, by)
+    if (liveness === 'dead') isNews = this.#suspicions.condemn(subject) || isNews
+    if (isNews) this.#spread(claim, from)
+  }
+
+  /** Somebody takes us for suspect or dead: only a higher incarnation of our own record refutes that. */
+  #onAccusation(from: NodeId, { incarnation }: LivenessClaim): void {
+    const { record } = this.#own
+    if (incarnation !== record.incarnation || record.left) return
+    this.#awareness.worsen(1)
+    this.#publish(refutingRecord(record))
+    this.#sendRecords(from, [this.#self])
+  }
+
+  #probeFailed(subject: NodeId): void {
+    const isNew = this.#table.liveness(subject) === 'alive'
+    if (isNew) this.#suspect(subject, this.#self)
+    else if (!this.#suspicions.confirm(subject, this.#self)) return
+    const { incarnation } = (this.#table.signed(subject) as SignedRecord).record
+    this.#spread({ subject, incarnation, liveness: 'suspect', by: this.#self }, this.#self)
+    // The suspect is told first, so that it can answer (Lifeguard's buddy system).
+    if (isNew) this.#tellAccused(subject)
+  }
+
+  #suspect(subject: NodeId, accuser: NodeId): void {
+    const limits = suspicionLimits(this.#table.living, this.#timers.probeIntervalMs)
+    this.#suspicions.start(subject, accuser, limits, this.#now)
+    this.#changed(subject, this.#table.judge(subject, 'suspect', accuser, this.#now))
+  }
+
+  #declareDead(subject: NodeId): void {
+    const isSpreading = this.#suspicions.isCondemned(subject)
+    this.#suspicions.clear(subject)
+    this.#changed(subject, this.#table.judge(subject, 'dead', this.#table.accuser(subject), this.#now))
+    this.#retries.add(subject, this.#now, 2 * this.#timers.probeIntervalMs)
+    const claim = claimAgainst(subject, this.#table)
+    if (claim !== undefined && !isSpreading) this.#spread({ ...claim, by: this.#self }, this.#self)
+  }
+
+  /** Drops suspicion, retries and claims. True if the member was dead. */
+  #forgetCharges(id: NodeId): boolean {
+    this.#suspicions.clear(id)
+    this.#claimNews.drop(id)
+    return this.#retries.remove(id)
+  }
+
+  /** One came back: perhaps a partition healed, so we look at the others and at what its side knows. */
+  #revived(from: NodeId, id: NodeId): void {
+    this.#retries.hasten(this.#now, this.#retries.ids.length * this.#timers.probeIntervalMs)
+    if (from === id) this.#compareWith(id)
+  }
+
+  #knockAtDead(): void {
+    const { probeIntervalMs, antiEntropyIntervalMs } = this.#timers
+    // In a large network many knock at the same door: each less often.
+    const longestMs = antiEntropyIntervalMs * Math.max(1, this.#table.ids.length / fullMeshMax)
+    for (const id of this.#retries.take(this.#now, knocksPerInterval, probeIntervalMs, longestMs)) {
+      this.#detector.knock(id)
+    }
+  }
+
+  #askStrangers(): void {
+    for (const id of sortedIds(this.#strangers).slice(0, knocksPerInterval)) {
+      this.#send(id, { kind: 'records-request', ids: [id] })
+    }
+    this.#askStrangersAt = this.#strangers.size === 0 ? Infinity : this.#now + this.#timers.probeIntervalMs
+  }
+
+  #gossip(): void {
+    const limit = sendLimit(this.#table.living)
+    let sent = 0
+    for (const target of this.#random.sample(this.#connected, gossipFanout)) {
+      const records = this.#recordNews.take(target, recordsPerMessageMax, limit)
+      const claims = this.#claimNews.take(target, claimsPerMessageMax, limit)
+      if (records.length + claims.length === 0) continue
+      sent++
+      this.#send(target, { kind: 'gossip', records, claims })
+    }
+    if (sent === 0) {
+      this.#recordNews.pass(limit)
+      this.#claimNews.pass(limit)
+    }
+    this.#lastGossipAt = this.#now
+    this.#gossipAt = Infinity
+    this.#scheduleGossip()
+  }
+
+  #scheduleGossip(): void {
+    if (this.#gossipAt !== Infinity || this.#recordNews.size + this.#claimNews.size === 0) return
+    this.#gossipAt = Math.max(this.#now, this.#lastGossipAt + this.#timers.gossipIntervalMs)
+  }
+
+  #startAntiEntropy(): void {
+    this.#antiEntropyAt = this.#now + this.#timers.antiEntropyIntervalMs * this.#random.between(0.9, 1.1)
+    for (const peer of this.#random.sample(this.#connected, 1)) this.#compareWith(peer)
+  }
+
+  /** Digests compare records only; what we hold against the dead goes along, where there are any. */
+  #compareWith(peer: NodeId): void {
+    this.#send(peer, { kind: 'digest', whole: this.#table.whole(), versions: [], ask: true })
+    const claims = this.#random
+      .sample(this.#retries.ids, claimsPerMessageMax)
+      .flatMap((id) => claimAgainst(id, this.#table) ?? [])
+    if (claims.length > 0) this.#send(peer, { kind: 'gossip', records: [], claims })
+  }
+
+  #publish(record: MemberRecord): void {
+    this.#own = signRecord(this.#crypto, record)
+    this.#changed(this.#self, this.#table.replaceOwn(this.#own, this.#now))
+    this.#recordNews.put(this.#self, this.#own, this.#self)
+    this.#scheduleGossip()
+  }
+
+  #spread(claim: LivenessClaim, source: NodeId): void {
+    this.#claimNews.put(claim.subject, claim, source)
+    this.#scheduleGossip()
+  }
+
+  #tellAccused(peer: NodeId): void {
+    const claim = claimAgainst(peer, this.#table)
+    const message: GossipMessage = { kind: 'gossip', records: [], claims: claim === undefined ? [] : [claim] }
+    if (claim !== undefined) this.#send(peer, message)
+  }
+
+  #claimsFor(target: NodeId): LivenessClaim[] {
+    const charge = claimAgainst(target, this.#table)
+    const news = this.#claimNews.take(target, piggybackMax, sendLimit(this.#table.living))
+    return charge === undefined ? news : [charge, ...news.filter((claim) => claim.subject !== target)]
+  }
+
+  #sendRecords(to: NodeId, ids: readonly NodeId[]): void {
+    for (const message of packRecords(ids, this.#table)) this.#send(to, message)
+  }
+
+  #known(ids: readonly NodeId[]): NodeId[] {
+    return sortedIds(ids).filter((id) => this.#table.has(id) && !this.#table.isRevoked(id))
+  }
+
+  #candidates(): NodeId[] {
+    const near =
+      this.#table.ids.length <= fullMeshMax
+        ? this.#table.ids
+        : sortedIds([...chooseContacts(this.#self, this.#table), ...this.#connected])
+    return near.filter((id) => id !== this.#self && this.#isLiving(id))
+  }
+
+  #isLiving(id: NodeId): boolean {
+    const liveness = this.#table.liveness(id)
+    return liveness === 'alive' || liveness === 'suspect'
+  }
+
+  #allowance(peer: NodeId): Allowance {
+    const held = this.#allowances.get(peer)
+    if (held !== undefined) return held
+    const allowance = new Allowance(this.#now)
+    this.#allowances.set(peer, allowance)
+    return allowance
+  }
+
+  #changed(id: NodeId, change: { previous: MemberView | undefined; current: MemberView }): void {
+    this.#outputs.push({ kind: 'changed', id, ...change })
+  }
+
+  #misconduct(peer: NodeId, code: 'Garbage' | 'Flood' | 'Replay', detail: string): void {
+    this.#outputs.push({ kind: 'misconduct', peer, code, detail })
+  }
+
+  #send(to: NodeId, message: MembershipMessage): void {
+    this.#outputs.push({ kind: 'send', to, message })
+  }
+}
