@@ -1,0 +1,74 @@
+import { callAgent } from '../agent/api/client.ts'
+import type { StatusResource } from '../agent/api/resources.ts'
+import type { Waiting } from '../core/model/condition.ts'
+import { type AgentState, agentState, socketOf } from './hosts.ts'
+import type { LabState } from './state.ts'
+
+/** What can be seen of one host from outside: its processes, and what its agent says. */
+export interface HostObservation {
+  readonly name: string
+  readonly agent: AgentState
+  /** Undefined while the agent does not answer. */
+  readonly status: StatusResource | undefined
+}
+
+/** How far a lab should come. */
+export type LabGoal = 'chartered' | 'active'
+
+export const labGoals: readonly LabGoal[] = ['chartered', 'active']
+
+/** Whether a goal is reached, or what is lacking, host by host. */
+export interface GoalReport {
+  readonly reached: boolean
+  /** Set when it can never be reached: for example two clusters. */
+  readonly failure: string
+  readonly lacking: readonly string[]
+}
+
+/** Looks at every host at once. A silent agent costs at most `timeoutMs`. */
+export function observeHosts(state: LabState, timeoutMs = 3_000): Promise<HostObservation[]> {
+  return Promise.all(
+    state.hosts.map(async (host) => {
+      const agent = agentState(state, host)
+      const status =
+        agent === 'running'
+          ? await callAgent<StatusResource>(socketOf(host), 'GET', '/v1/status', undefined, {
+              timeoutMs,
+            }).catch(() => undefined)
+          : undefined
+      return { name: host.name, agent, status }
+    }),
+  )
+}
+
+/** Judges a lab by its agents' own words. (Tests judge by etcd and by pings instead.) */
+export function judgeGoal(goal: LabGoal, hosts: readonly HostObservation[]): GoalReport {
+  const clusters = [...new Set(hosts.map((host) => host.status?.plan?.clusterId).filter(Boolean))]
+  if (clusters.length > 1) {
+    return { reached: false, failure: `there are ${clusters.length} clusters`, lacking: [] }
+  }
+  const lacking = hosts
+    .filter((host) => !hasReached(goal, host.status))
+    .map((host) => `${host.name}: ${situationOf(host)}`)
+  return { reached: hosts.length > 0 && lacking.length === 0, failure: '', lacking }
+}
+
+/** What one host is doing or waiting for, in one line. */
+export function situationOf(host: HostObservation): string {
+  if (host.agent !== 'running') return `agent ${host.agent}`
+  if (host.status === undefined) return 'agent does not answer yet'
+  const waiting = host.status.waiting[0]
+  return waiting === undefined ? host.status.note : describeWaiting(waiting)
+}
+
+/** `votes 1/3 (missing h2, h4)`, and the sentence where it says more. */
+export function describeWaiting(waiting: Waiting): string {
+  const missing = waiting.missing.length === 0 ? '' : ` (missing ${waiting.missing.join(', ')})`
+  return `${waiting.for} ${waiting.have}/${waiting.need}${missing}`
+}
+
+function hasReached(goal: LabGoal, status: StatusResource | undefined): boolean {
+  const plan = status?.plan
+  if (plan === undefined || plan === null || status?.assignment === null) return false
+  return goal === 'chartered' || plan.phase === 'active'
+}
