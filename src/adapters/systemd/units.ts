@@ -1,0 +1,105 @@
+/** Where the parts of an installed agent are. */
+export interface UnitPaths {
+  /** The agent's command line, for example `['/usr/bin/muster', 'agent']`. Absolute. */
+  readonly command: readonly string[]
+  /** Absolute path of the configuration. */
+  readonly config: string
+  /** Absolute path of the durable state. */
+  readonly state: string
+}
+
+/** Default paths of the packages and images. */
+export const unitPathsDefault: UnitPaths = {
+  command: ['/usr/bin/muster', 'agent'],
+  config: '/etc/muster/config.yaml',
+  state: '/var/lib/muster',
+}
+
+/**
+ * Text of `muster.service`. The agent is restarted for ever and watched; ending it ends neither k3s (a unit
+ * of its own) nor the overlay's device (persistent).
+ */
+export function agentUnit(paths: UnitPaths = unitPathsDefault): string {
+  const command = [...paths.command, '--config', paths.config, '--state', paths.state]
+  return `[Unit]
+Description=muster: identical machines become one k3s cluster
+Documentation=man:muster(1)
+After=network.target muster-device.service
+Wants=muster-device.service
+# Tried again for ever: a machine that gave up must be visited.
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart=${command.map((part) => quoted(part)).join(' ')}
+EnvironmentFile=-/etc/default/muster
+Restart=always
+RestartSec=2
+TimeoutStartSec=90
+TimeoutStopSec=30
+# A start is READY as soon as state is loaded and sockets are open, not when there is a cluster.
+WatchdogSec=30
+KillMode=mixed
+# Lost memory is better taken from a pod than from the agent.
+OOMScoreAdjust=-500
+LimitNOFILE=16384
+
+# State, sockets, and what the agent writes: k3s' configuration and unit.
+StateDirectory=muster
+StateDirectoryMode=0700
+RuntimeDirectory=muster
+RuntimeDirectoryPreserve=yes
+UMask=0077
+
+# What it may do: TUN and addresses (NET_ADMIN), low ports (NET_BIND_SERVICE), files of k3s (DAC_OVERRIDE,
+# CHOWN, FOWNER), disks and boot entries of an upgrade (SYS_ADMIN), signals and reboot by systemd over D-Bus.
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER CAP_KILL CAP_SYS_ADMIN CAP_SYS_BOOT
+NoNewPrivileges=yes
+LockPersonality=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+PrivateTmp=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+# Not set, for they would break it: PrivateDevices and ProtectClock (their device policy hides /dev/net/tun
+# and disks), ProtectSystem=strict (k3s' unit
+# is written to /etc/systemd/system), MemoryDenyWriteExecute (V8 compiles), PrivateNetwork, PrivateMounts.
+
+[Install]
+WantedBy=multi-user.target
+`
+}
+
+/**
+ * Text of `muster-device.service`: makes the overlay's device before k3s, so that a k3s started by systemd
+ * after a power cut finds the interface that its configuration names, however long the agent needs.
+ * Stopping it removes nothing.
+ */
+export function deviceUnit(device: string): string {
+  return `[Unit]
+Description=muster: the overlay's network device ${device}
+Before=muster.service k3s.service k3s-agent.service network-online.target
+After=systemd-modules-load.service
+ConditionPathExists=!/sys/class/net/${device}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStartPre=-modprobe tun
+ExecStart=ip tuntap add dev ${device} mode tun
+
+[Install]
+WantedBy=multi-user.target
+`
+}
+
+/** systemd's own quoting of one word (systemd.service(5), "Command lines"). */
+function quoted(word: string): string {
+  const escaped = word.replaceAll('%', '%%').replaceAll('$', '$$$$')
+  return /^[\w@%+=:,./$-]+$/.test(escaped) ? escaped : `"${escaped.replaceAll(/["\\]/g, String.raw`\$&`)}"`
+}
