@@ -1,0 +1,41 @@
+import type { Instant, NodeId } from '../model/ids.ts'
+import type { MembershipView } from '../model/member.ts'
+import type { CertifiedPlan } from '../model/plan.ts'
+import type { DeadStatement } from '../model/statement.ts'
+
+/**
+ * The deaths that this voter attests: nodes of the plan that said goodbye, and nodes that have been silent
+ * for T_dead. Nothing in the grace time after a boot, and nothing while this node does not hear a majority
+ * of the voters: then it is probably the one that is cut off.
+ */
+export function deathsToAttest(
+  parent: CertifiedPlan,
+  view: MembershipView,
+  self: NodeId,
+  now: Instant,
+  graceUntil: Instant,
+): readonly DeadStatement[] {
+  const { header, body } = parent.plan
+  if (!header.voters.includes(self)) return []
+  const alive = new Set(
+    view.members.filter((member) => member.liveness === 'alive').map((member) => member.record.nodeId),
+  )
+  const heard = header.voters.filter((voter) => voter === self || alive.has(voter))
+  if (2 * heard.length <= header.voters.length) return []
+  const planned = new Set(body.assignments.map((assignment) => assignment.nodeId))
+  const { networkId, epoch, clusterId } = header
+  return view.members
+    .filter(({ record, liveness, since }) => {
+      if (record.nodeId === self || !planned.has(record.nodeId)) return false
+      if (record.left) return true
+      return liveness === 'dead' && now >= graceUntil && now - since >= body.spec.timers.deadAfterMs
+    })
+    .map(({ record }) => ({
+      kind: 'dead',
+      networkId,
+      epoch,
+      clusterId,
+      subject: record.nodeId,
+      incarnation: record.incarnation,
+    }))
+}

@@ -1,0 +1,294 @@
+import type { NodeId } from '../model/ids.ts'
+import { shortId } from '../model/ids.ts'
+import type { ClusterPlan, NodeAssignment, OpenChange } from '../model/plan.ts'
+import type { ClusterSpec } from '../model/spec.ts'
+import type { EtcdMember, SignedStatement } from '../model/statement.ts'
+import { withRole } from './draft.ts'
+import type { DeathProof, SignedOf } from './evidence.ts'
+import { isExactly, isMemberOf, majorityOf, sameMembers, serversOf } from './evidence.ts'
+import type { Candidate } from './fitness.ts'
+import { compareCandidates, largestOdd, pickSpread } from './fitness.ts'
+
+// The control plane of an active cluster: one change at a time, always proven by what etcd itself lists.
+//
+//              list = plan, even, no next                list = plan, odd
+//               ┌────────────┐                        ┌──────────────────┐
+//               │            ▼                        │                  ▼
+//   settled ──open add──▶ adding ──────────────────────┼──────────────▶ settled
+//      │                    │  ╲ died: give up ────────┘ (an unfinished member is then removed)
+//      │                    │ list = plan: next
+//      │                    ▼
+//      └──open remove──▶ removing ── list = plan: next addition in the same plan
+//
+// A change that leaves an even number of servers stays open until the next one opens in its place, so that
+// etcd has an odd size whenever nothing is under way (S7).
+
+/** What is known about the control plane and about those who could join it. */
+export interface RolesInput {
+  readonly parent: ClusterPlan
+  /** The spec of the plan in the making. */
+  readonly spec: ClusterSpec
+  readonly assignments: readonly NodeAssignment[]
+  readonly deaths: ReadonlyMap<NodeId, DeathProof>
+  /** Lists that live servers read under the parent plan. */
+  readonly lists: readonly SignedOf<'members'>[]
+  /** False when this node itself sees that etcd has no quorum. */
+  readonly etcdAnswers: boolean
+  readonly inGrace: boolean
+  readonly isPresent: (id: NodeId) => boolean
+  readonly candidateOf: (id: NodeId) => Candidate
+  /** Workers that are healthy for long enough and can be servers. */
+  readonly spares: readonly Candidate[]
+}
+
+/** The roles after this step, and why; `changed` is false where all stays as it is. */
+export interface RolesStep {
+  readonly changed: boolean
+  readonly assignments: readonly NodeAssignment[]
+  readonly openChange: OpenChange | null
+  readonly evidence: readonly SignedStatement[]
+  /** What was done, or what is waited for; empty in a settled control plane. */
+  readonly words: readonly string[]
+}
+
+/** The next step of the control plane, or none. */
+export function nextRoles(input: RolesInput): RolesStep {
+  const { parent, assignments, lists } = input
+  const open = parent.header.openChange
+  const servers = serversOf(assignments)
+  const same = (words: readonly string[]): RolesStep => ({
+    changed: false,
+    assignments,
+    openChange: open,
+    evidence: [],
+    words,
+  })
+
+  if (open === null) {
+    const first = lists[0]
+    if (lists.some(({ statement }) => !sameMembers(statement.members, first?.statement.members ?? []))) {
+      return same(['The servers list different etcd members; waiting until they agree.'])
+    }
+    return openNext(input, first, servers) ?? same(standingReasons(input, first, servers))
+  }
+  const matching = lists.find(({ statement }) => isExactly(statement.members, servers))
+  if (matching !== undefined) {
+    const next = openNext(input, matching, servers)
+    if (next !== undefined) return { ...next, words: [closed(open), ...next.words] }
+    if (servers.length % 2 === 0) {
+      return same([
+        `${closed(open)} ${servers.length} servers are an even number: waiting for one more that is healthy.`,
+      ])
+    }
+    return { changed: true, assignments, openChange: null, evidence: [matching], words: [closed(open)] }
+  }
+  const death = open.kind === 'add' ? input.deaths.get(open.node) : undefined
+  if (death !== undefined) {
+    return {
+      changed: true,
+      assignments: withRole(assignments, open.node, 'worker', 'died before it had joined the control plane'),
+      openChange: null,
+      evidence: death.statements,
+      words: [`The addition of ${shortId(open.node)} is given up: it died.`],
+    }
+  }
+  const doing = open.kind === 'add' ? 'joins' : 'is removed from'
+  return same([`${shortId(open.node)} ${doing} etcd; waiting for a member list that equals the plan.`])
+}
+
+function closed(open: OpenChange): string {
+  return open.kind === 'add'
+    ? `${shortId(open.node)} has joined etcd.`
+    : `${shortId(open.node)} is out of etcd.`
+}
+
+/** Opens the most urgent change; undefined where none is wanted or possible. */
+function openNext(
+  input: RolesInput,
+  list: SignedOf<'members'> | undefined,
+  servers: readonly NodeAssignment[],
+): RolesStep | undefined {
+  if (list === undefined || blocked(input, servers) !== undefined) return undefined
+  const { members } = list.statement
+  if (strangers(input, members).length > 0) return undefined
+  return (
+    removeLeftover(input, list) ??
+    replaceMissing(input, list, servers) ??
+    removeDead(input, list, servers) ??
+    removeSurplus(input, list, servers) ??
+    addServer(input, list, servers)
+  )
+}
+
+/** Why nothing of the control plane may change now. */
+function blocked(input: RolesInput, servers: readonly NodeAssignment[]): string | undefined {
+  if (input.inGrace) return 'Machines have just booted; the control plane is left alone for a while.'
+  const alive = servers.filter((server) => input.isPresent(server.nodeId)).length
+  if (!input.etcdAnswers || alive < majorityOf(servers.length)) {
+    return `etcd has no quorum: ${alive} of ${servers.length} servers are alive. Bring them back, or run \`muster recover\`.`
+  }
+  return undefined
+}
+
+function strangers(input: RolesInput, members: readonly EtcdMember[]): readonly EtcdMember[] {
+  return members.filter((member) => !input.assignments.some((assignment) => isMemberOf(member, assignment)))
+}
+
+/** A member of a node that is no server: an addition that was given up, or a change by hand. */
+function removeLeftover(input: RolesInput, list: SignedOf<'members'>): RolesStep | undefined {
+  for (const worker of input.assignments) {
+    if (worker.role !== 'worker') continue
+    const member = list.statement.members.find((one) => isMemberOf(one, worker))
+    if (member === undefined) continue
+    return {
+      changed: true,
+      assignments: input.assignments,
+      openChange: { kind: 'remove', node: worker.nodeId, etcdMemberId: member.id },
+      evidence: [list],
+      words: [`${worker.name} is a worker, but etcd still lists it: its member ${member.id} is removed.`],
+    }
+  }
+  return undefined
+}
+
+/** A dead server that etcd no longer lists (somebody deleted it): its place goes to a spare at once. */
+function replaceMissing(
+  input: RolesInput,
+  list: SignedOf<'members'>,
+  servers: readonly NodeAssignment[],
+): RolesStep | undefined {
+  const missing = servers.filter(
+    (server) => !list.statement.members.some((member) => isMemberOf(member, server)),
+  )
+  const [gone] = missing
+  if (gone === undefined || missing.length > 1) return undefined
+  const death = input.deaths.get(gone.nodeId)
+  const kept = servers.filter((server) => server !== gone)
+  if (death === undefined || !isExactly(list.statement.members, kept)) return undefined
+  const demoted = withRole(input.assignments, gone.nodeId, 'worker', 'dead, and no longer a member of etcd')
+  const step = addServer({ ...input, assignments: demoted }, list, kept)
+  if (step === undefined) return undefined
+  return {
+    ...step,
+    evidence: [...step.evidence, ...death.statements],
+    words: [`${gone.name} is dead and no longer in etcd.`, ...step.words],
+  }
+}
+
+/** A dead server is removed only when somebody can take its place, or when there are too many anyway. */
+function removeDead(
+  input: RolesInput,
+  list: SignedOf<'members'>,
+  servers: readonly NodeAssignment[],
+): RolesStep | undefined {
+  const surplus = servers.length > largestOdd(input.spec.controlPlane)
+  if (input.spares.length === 0 && !surplus) return undefined
+  const dead = servers.find((server) => input.deaths.has(server.nodeId))
+  if (dead === undefined) return undefined
+  const step = removal(
+    input,
+    list,
+    servers,
+    dead,
+    'dead: a majority of the voters has not heard of it for long',
+  )
+  return (
+    step && { ...step, evidence: [...step.evidence, ...(input.deaths.get(dead.nodeId)?.statements ?? [])] }
+  )
+}
+
+/** The spec wants fewer servers: the least fit of the fullest zone goes. */
+function removeSurplus(
+  input: RolesInput,
+  list: SignedOf<'members'>,
+  servers: readonly NodeAssignment[],
+): RolesStep | undefined {
+  if (servers.length <= largestOdd(input.spec.controlPlane)) return undefined
+  const candidates = servers.map((server) => input.candidateOf(server.nodeId))
+  const crowd = (one: Candidate): number => candidates.filter((other) => other.zone === one.zone).length
+  const least = candidates.toSorted((a, b) => crowd(b) - crowd(a) || compareCandidates(b, a))[0]
+  const victim = servers.find((server) => server.nodeId === least?.id)
+  return (
+    victim &&
+    removal(input, list, servers, victim, `the spec wants ${largestOdd(input.spec.controlPlane)} servers`)
+  )
+}
+
+function removal(
+  input: RolesInput,
+  list: SignedOf<'members'>,
+  servers: readonly NodeAssignment[],
+  victim: NodeAssignment,
+  reason: string,
+): RolesStep | undefined {
+  const { members } = list.statement
+  const member = members.find((one) => isMemberOf(one, victim))
+  // A learner or a missing server means that etcd is in the middle of something: one change at a time.
+  if (member === undefined || !isExactly(members, servers)) return undefined
+  return {
+    changed: true,
+    assignments: withRole(input.assignments, victim.nodeId, 'worker', `left the control plane: ${reason}`),
+    openChange: { kind: 'remove', node: victim.nodeId, etcdMemberId: member.id },
+    evidence: [list],
+    words: [`${victim.name} leaves the control plane: ${reason}.`],
+  }
+}
+
+/** The target is the largest odd number that the spec allows and the healthy machines can fill. */
+function addServer(
+  input: RolesInput,
+  list: SignedOf<'members'>,
+  servers: readonly NodeAssignment[],
+): RolesStep | undefined {
+  const { spec, spares } = input
+  const target = largestOdd(Math.min(spec.controlPlane, servers.length + spares.length))
+  if (servers.length >= target || !isExactly(list.statement.members, servers)) return undefined
+  const zones = servers.map((server) => input.candidateOf(server.nodeId).zone)
+  const [spare] = pickSpread(spares, 1, zones)
+  if (spare === undefined) return undefined
+  const reason = `joins the control plane: ${servers.length} of ${target} servers`
+  return {
+    changed: true,
+    assignments: withRole(input.assignments, spare.id, 'control-plane', reason),
+    openChange: { kind: 'add', node: spare.id, etcdMemberId: '' },
+    evidence: [list],
+    words: [`${shortId(spare.id)} ${reason}.`],
+  }
+}
+
+/** Why a control plane that is not what it should be stays as it is. Empty when all is well. */
+function standingReasons(
+  input: RolesInput,
+  list: SignedOf<'members'> | undefined,
+  servers: readonly NodeAssignment[],
+): readonly string[] {
+  const wanted = largestOdd(input.spec.controlPlane)
+  const dead = servers.filter((server) => input.deaths.has(server.nodeId))
+  const halt = blocked(input, servers)
+  if (halt !== undefined) return [halt]
+  if (list === undefined) {
+    return servers.length === wanted && dead.length === 0
+      ? []
+      : ['No live server has signed an etcd member list for this plan yet.']
+  }
+  const unknown = strangers(input, list.statement.members)
+  if (unknown.length > 0) {
+    const named = unknown.map((member) => `${member.id} at ${member.address}`).join(', ')
+    return [
+      `etcd has a member that no plan made (${named}): it is never removed by itself. Remove it by hand.`,
+    ]
+  }
+  if (!isExactly(list.statement.members, servers)) {
+    return ["etcd's members differ from the plan; a missing server joins again by itself."]
+  }
+  if (dead.length > 0) {
+    return [
+      `${dead.map((server) => server.name).join(', ')} is dead, and no healthy machine can take its place.`,
+    ]
+  }
+  return servers.length < wanted
+    ? [
+        `${servers.length} of ${wanted} servers: waiting for ${wanted - servers.length > 1 ? 'two more healthy machines' : 'one more healthy machine'} that can be a server.`,
+      ]
+    : []
+}
