@@ -1,7 +1,7 @@
 import { invariant } from '../model/invariant.ts'
 import type { NodeAssignment } from '../model/plan.ts'
 import type { K3sSpec } from '../model/spec.ts'
-import type { FileIntent, K3sRole, K3sSecrets } from './types.ts'
+import type { ApiAccess, FileIntent, K3sRole, K3sSecrets } from './types.ts'
 
 /** The one drop-in that is ours; a user's own stay beside it. */
 export const configPath = '/etc/rancher/k3s/config.yaml.d/50-muster.yaml'
@@ -159,6 +159,11 @@ export function fingerprintOf(files: readonly FileIntent[]): string {
     .map((file) => `${file.path}\0${file.mode}\0${file.content}\0`)
     .join('')
   return fnv(whole, 0x811c9dc5) + fnv(whole, 0x01000193)
+}
+
+/** A short name for an access rule, to see whether the one in place is the one wanted. */
+export function accessKeyOf(access: ApiAccess): string {
+  return access === 'all' ? 'all' : `team-${fnv(access.join(), 0x811c9dc5)}`
 }
 
 function fnv(value: string, basis: number): string {

@@ -82,8 +82,8 @@ export interface K3sObservation {
   readonly caHash: Hash | ''
   /** `fingerprintOf` our files as they are on the disk; empty: none there. */
   readonly configured: string
-  /** Who may reach the API; undefined: no rule in place, so a server must not run yet. */
-  readonly access: ApiAccess | undefined
+  /** `accessKeyOf` the rule in place about who may reach the API; empty: none, so no server may run yet. */
+  readonly access: string
   /** Linearizable member list, sorted by id; undefined while etcd has no quorum or is not there. */
   readonly members: readonly EtcdMember[] | undefined
 }

@@ -5,7 +5,7 @@ import type { ClusterPlan, NodeAssignment } from '../model/plan.ts'
 import { assignmentOf } from '../model/plan.ts'
 import type { K3sInput } from './decision.ts'
 import { unitAlive } from './decision.ts'
-import { fingerprintOf, k3sFiles } from './files.ts'
+import { accessKeyOf, fingerprintOf, k3sFiles } from './files.ts'
 import type { K3sRecord } from './record.ts'
 import type { ApiAccess, K3sObservation, K3sRole, K3sStep } from './types.ts'
 
@@ -79,15 +79,10 @@ export function toRole(input: SeenInput, record: K3sRecord, role: K3sRole, serve
   if (!unitAlive(observation) || !sameUnit || (!sameFiles && !settled)) {
     return { record: changed, step: { kind: 'start', role, nodeName: assignment.name, files, allow } }
   }
-  if (!sameFiles || !sameAccess(observation.access, allow)) {
+  if (!sameFiles || observation.access !== accessKeyOf(allow)) {
     return { record: changed, step: { kind: 'configure', role, files, allow } }
   }
   return { record: changed, step: undefined }
-}
-
-function sameAccess(a: ApiAccess | undefined, b: ApiAccess): boolean {
-  if (a === undefined) return false
-  return a === 'all' || b === 'all' ? a === b : a.join() === b.join()
 }
 
 /** The record with the id under which etcd lists this node now, if it lists it. */
