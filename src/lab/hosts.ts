@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { MusterError } from '../errors.ts'
 import { type Enclosure, runInside, startHostNamespaces } from './namespaces.ts'
 import { faultRules } from './network-faults.ts'
-import { commandLineOf, descendantsOf, isAlive, isStopped, signal } from './processes.ts'
+import { commandLineOf, descendantsOf, isAlive, isStopped, referenceTo, signal } from './processes.ts'
 import { hostOf, type LabHost, type LabState, updateLabState } from './state.ts'
 
 /** How a host's agent is. `off`: the whole host is switched off. */
@@ -99,9 +99,14 @@ export async function wipeHost(host: LabHost): Promise<void> {
 }
 
 /** Stops every process of a host where it stands, or lets it go on. */
-export function setPaused(state: LabState, host: LabHost, paused: boolean): void {
+export async function setPaused(state: LabState, host: LabHost, paused: boolean): Promise<void> {
   enclosureOf(state, host)
-  for (const pid of descendantsOf(host.init.pid)) signal(pid, paused ? 'SIGSTOP' : 'SIGCONT')
+  const pids = descendantsOf(host.init.pid)
+  for (const pid of pids) signal(pid, paused ? 'SIGSTOP' : 'SIGCONT')
+  await trueWithin(
+    () => pids.every((pid) => isStopped(pid) === paused || referenceTo(pid) === undefined),
+    5_000,
+  )
 }
 
 /** How the agent of a host is. */

@@ -160,14 +160,14 @@ export class Lab {
   }
 
   /** Freezes every process of a host. */
-  pause(host: string): void {
+  async pause(host: string): Promise<void> {
     const state = this.state
-    setPaused(state, hostOf(state, host), true)
+    await setPaused(state, hostOf(state, host), true)
   }
 
-  resume(host: string): void {
+  async resume(host: string): Promise<void> {
     const state = this.state
-    setPaused(state, hostOf(state, host), false)
+    await setPaused(state, hostOf(state, host), false)
   }
 
   /** Starts one more machine with the same cloud-config. Returns its name. */
