@@ -1,4 +1,4 @@
-import type { Instant } from '../model/ids.ts'
+import type { Instant, NodeId } from '../model/ids.ts'
 import type { MembershipMessage } from '../model/message.ts'
 
 /** Cost units that a peer earns in a second: an honest one sends under ten messages. */
@@ -8,7 +8,7 @@ const unitsPerSecond = 100
 const unitsMax = 4_000
 
 /** What a message costs its receiver in work, in units; a request that is answered with records costs more. */
-export function messageCost(message: MembershipMessage): number {
+function messageCost(message: MembershipMessage): number {
   switch (message.kind) {
     case 'records-request':
       return 1 + message.ids.length / 8
@@ -24,21 +24,28 @@ export function messageCost(message: MembershipMessage): number {
   }
 }
 
-/** A token bucket: how much work one peer may still cause. */
-export class Allowance {
-  #units = unitsMax
-  #at: Instant
+/** A token bucket for each peer: how much work it may still cause. */
+export class Allowances {
+  readonly #buckets = new Map<NodeId, { units: number; at: Instant }>()
 
-  constructor(now: Instant) {
-    this.#at = now
+  /** Takes the cost of a message. False: the peer sends more than any honest one could. */
+  spend(peer: NodeId, message: MembershipMessage, now: Instant): boolean {
+    const cost = messageCost(message)
+    let bucket = this.#buckets.get(peer)
+    if (bucket === undefined) {
+      bucket = { units: unitsMax, at: now }
+      this.#buckets.set(peer, bucket)
+    }
+    const earned = (Math.max(0, now - bucket.at) / 1_000) * unitsPerSecond
+    bucket.units = Math.min(unitsMax, bucket.units + earned)
+    bucket.at = now
+    if (cost > bucket.units) return false
+    bucket.units -= cost
+    return true
   }
 
-  /** Takes `cost` units. False: the peer sends more than any honest one could. */
-  spend(cost: number, now: Instant): boolean {
-    this.#units = Math.min(unitsMax, this.#units + (Math.max(0, now - this.#at) / 1_000) * unitsPerSecond)
-    this.#at = now
-    if (cost > this.#units) return false
-    this.#units -= cost
-    return true
+  /** The peer is gone; when it comes back it starts anew (the node refuses a flooder for a while). */
+  forget(peer: NodeId): void {
+    this.#buckets.delete(peer)
   }
 }

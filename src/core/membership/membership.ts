@@ -1,8 +1,8 @@
 import type { Crypto } from '../model/crypto.ts'
-import type { Hash, Instant, NodeId } from '../model/ids.ts'
+import type { Instant, NodeId } from '../model/ids.ts'
 import { sortedIds } from '../model/ids.ts'
 import { invariant } from '../model/invariant.ts'
-import { claimsPerMessageMax, recordsPerMessageMax } from '../model/limits.ts'
+import { claimsPerMessageMax } from '../model/limits.ts'
 import type {
   LivenessClaim,
   MemberRecord,
@@ -14,13 +14,15 @@ import type { DigestMessage, GossipMessage, HelloMessage, MembershipMessage } fr
 import type { Random } from '../model/random.ts'
 import type { SpecTimers } from '../model/spec.ts'
 import type { PeerAddress } from '../ports.ts'
-import { Allowance, messageCost } from './allowance.ts'
+import { Allowances } from './allowance.ts'
 import { claimAgainst, compareVersions, packRecords } from './anti-entropy.ts'
 import { Awareness } from './awareness.ts'
 import { chooseContacts, fullMeshMax } from './contacts.ts'
 import { DeadRetries } from './dead-retries.ts'
-import { BroadcastQueue, sendLimit } from './dissemination.ts'
+import type { MembershipInit, MembershipOutput } from './contract.ts'
+import { sendLimit } from './dissemination.ts'
 import { FailureDetector } from './failure-detector.ts'
+import { Gossip } from './gossip.ts'
 import type { OwnChanges } from './own-record.ts'
 import { changedRecord, refutingRecord, signRecord } from './own-record.ts'
 import { compareOffer, contentDigest } from './record-merge.ts'
@@ -30,43 +32,8 @@ import { suspicionLimits, Suspicions } from './suspicion.ts'
 /** Peers that get news in each gossip interval (memberlist's LAN profile). */
 const gossipFanout = 3
 
-/** Claims that ride on a ping or an ack: such a message stays within one packet. */
-const piggybackMax = 6
-
 /** Dead members knocked at in one probe interval, and strangers asked for their record. */
 const knocksPerInterval = 3
-
-/** What a membership machine is made of. */
-export interface MembershipInit {
-  readonly self: NodeId
-  readonly networkId: Hash
-  readonly crypto: Crypto
-  readonly random: Random
-  readonly timers: SpecTimers
-  /** Own record, unsigned. Its incarnation comes from `incarnationAtBoot`. */
-  readonly own: MemberRecord
-  readonly now: Instant
-}
-
-/** What the machine asks for and tells, in order. */
-export type MembershipOutput =
-  | { readonly kind: 'send'; readonly to: NodeId; readonly message: MembershipMessage }
-  /** A record or a liveness changed. */
-  | {
-      readonly kind: 'changed'
-      readonly id: NodeId
-      readonly previous: MemberView | undefined
-      readonly current: MemberView
-    }
-  /** A peer did what no honest one does: it is to be cut off and named. */
-  | {
-      readonly kind: 'misconduct'
-      readonly peer: NodeId
-      readonly code: 'Garbage' | 'Flood' | 'Replay'
-      readonly detail: string
-    }
-  /** Signed proof of two live starts of one key, ours or another's. */
-  | { readonly kind: 'clone'; readonly id: NodeId; readonly detail: string }
 
 /**
  * Who is there, and who seems alive: SWIM with Lifeguard over signed records, sans IO. Every message and
@@ -97,9 +64,8 @@ export class Membership {
   readonly #awareness = new Awareness()
   readonly #suspicions = new Suspicions()
   readonly #retries: DeadRetries
-  readonly #recordNews = new BroadcastQueue<SignedRecord>()
-  readonly #claimNews = new BroadcastQueue<LivenessClaim>()
-  readonly #allowances = new Map<NodeId, Allowance>()
+  readonly #gossip = new Gossip()
+  readonly #allowances = new Allowances()
   /** Connected peers whose record has not come yet. */
   readonly #strangers = new Set<NodeId>()
   #timers: SpecTimers
@@ -108,8 +74,6 @@ export class Membership {
   #connected: NodeId[] = []
   #outputs: MembershipOutput[] = []
   #now: Instant
-  #gossipAt: Instant = Infinity
-  #lastGossipAt: Instant = -Infinity
   #antiEntropyAt: Instant
   #askStrangersAt: Instant = Infinity
   #lastOwnClone = ''
@@ -161,7 +125,7 @@ export class Membership {
     this.#now = now
     this.#connected = this.#connected.filter((id) => id !== peer)
     this.#strangers.delete(peer)
-    this.#allowances.delete(peer)
+    this.#allowances.forget(peer)
     if (this.#isLiving(peer)) this.#detector.probeSoon(peer, now)
   }
 
@@ -169,7 +133,7 @@ export class Membership {
   handle(from: NodeId, message: MembershipMessage, now: Instant): void {
     this.#now = now
     if (from === this.#self || this.#table.isRevoked(from)) return
-    if (!this.#allowance(from).spend(messageCost(message), now)) {
+    if (!this.#allowances.spend(from, message, now)) {
       this.#misconduct(from, 'Flood', `more ${message.kind} messages than an honest peer sends`)
       return
     }
@@ -224,7 +188,7 @@ export class Membership {
     this.#detector.advance(now)
     this.#knockAtDead()
     if (now >= this.#askStrangersAt) this.#askStrangers()
-    if (now >= this.#gossipAt) this.#gossip()
+    if (now >= this.#gossip.nextDeadline()) this.#sendNews()
     if (now >= this.#antiEntropyAt) this.#startAntiEntropy()
   }
 
@@ -235,7 +199,7 @@ export class Membership {
       this.#suspicions.nextDeadline(),
       this.#retries.nextDeadline(),
       this.#askStrangersAt,
-      this.#gossipAt,
+      this.#gossip.nextDeadline(),
       this.#antiEntropyAt,
     )
   }
@@ -273,7 +237,7 @@ export class Membership {
       if (id === this.#self || this.#table.isRevoked(id)) continue
       this.#table.revoke(id)
       this.#forgetCharges(id)
-      this.#recordNews.drop(id)
+      this.#gossip.drop(id)
       this.#connected = this.#connected.filter((peer) => peer !== id)
       this.#strangers.delete(id)
       if (this.#table.has(id)) this.#changed(id, this.#table.judge(id, 'left', this.#self, this.#now))
@@ -330,8 +294,7 @@ export class Membership {
     if (offer.kind === 'known') return true
     const { previous, current, renewed } = offer
     this.#strangers.delete(id)
-    this.#recordNews.put(id, signed, from)
-    this.#scheduleGossip()
+    this.#spreadRecord(signed, from)
     this.#changed(id, { previous, current })
     if (renewed || current.liveness === 'left') {
       const wasDead = this.#forgetCharges(id)
@@ -377,15 +340,18 @@ export class Membership {
       isNews = true
     } else isNews = this.#suspicions.confirm(subject, by)
     if (liveness === 'dead') isNews = this.#suspicions.condemn(subject) || isNews
-    if (isNews) this.#spread(claim, from)
+    if (isNews) this.#spreadClaim(claim, from)
   }
 
   /** Somebody takes us for suspect or dead: only a higher incarnation of our own record refutes that. */
   #onAccusation(from: NodeId, { incarnation }: LivenessClaim): void {
     const { record } = this.#own
-    if (incarnation !== record.incarnation || record.left) return
-    this.#awareness.worsen(1)
-    this.#publish(refutingRecord(record))
+    if (incarnation > record.incarnation) return
+    if (incarnation === record.incarnation && !record.left) {
+      this.#awareness.worsen(1)
+      this.#publish(refutingRecord(record))
+    }
+    // Also to one who only missed an earlier refutation.
     this.#sendRecords(from, [this.#self])
   }
 
@@ -394,7 +360,7 @@ export class Membership {
     if (isNew) this.#suspect(subject, this.#self)
     else if (!this.#suspicions.confirm(subject, this.#self)) return
     const { incarnation } = (this.#table.signed(subject) as SignedRecord).record
-    this.#spread({ subject, incarnation, liveness: 'suspect', by: this.#self }, this.#self)
+    this.#spreadClaim({ subject, incarnation, liveness: 'suspect', by: this.#self }, this.#self)
     // The suspect is told first, so that it can answer (Lifeguard's buddy system).
     if (isNew) this.#tellAccused(subject)
   }
@@ -411,13 +377,13 @@ export class Membership {
     this.#changed(subject, this.#table.judge(subject, 'dead', this.#table.accuser(subject), this.#now))
     this.#retries.add(subject, this.#now, 2 * this.#timers.probeIntervalMs)
     const claim = claimAgainst(subject, this.#table)
-    if (claim !== undefined && !isSpreading) this.#spread({ ...claim, by: this.#self }, this.#self)
+    if (claim !== undefined && !isSpreading) this.#spreadClaim({ ...claim, by: this.#self }, this.#self)
   }
 
   /** Drops suspicion, retries and claims. True if the member was dead. */
   #forgetCharges(id: NodeId): boolean {
     this.#suspicions.clear(id)
-    this.#claimNews.drop(id)
+    this.#gossip.dropClaim(id)
     return this.#retries.remove(id)
   }
 
@@ -443,33 +409,16 @@ export class Membership {
     this.#askStrangersAt = this.#strangers.size === 0 ? Infinity : this.#now + this.#timers.probeIntervalMs
   }
 
-  #gossip(): void {
+  #sendNews(): void {
+    const targets = this.#random.sample(this.#audience(), gossipFanout)
     const limit = sendLimit(this.#table.living)
-    let sent = 0
-    for (const target of this.#random.sample(this.#connected, gossipFanout)) {
-      const records = this.#recordNews.take(target, recordsPerMessageMax, limit)
-      const claims = this.#claimNews.take(target, claimsPerMessageMax, limit)
-      if (records.length + claims.length === 0) continue
-      sent++
-      this.#send(target, { kind: 'gossip', records, claims })
-    }
-    if (sent === 0) {
-      this.#recordNews.pass(limit)
-      this.#claimNews.pass(limit)
-    }
-    this.#lastGossipAt = this.#now
-    this.#gossipAt = Infinity
-    this.#scheduleGossip()
-  }
-
-  #scheduleGossip(): void {
-    if (this.#gossipAt !== Infinity || this.#recordNews.size + this.#claimNews.size === 0) return
-    this.#gossipAt = Math.max(this.#now, this.#lastGossipAt + this.#timers.gossipIntervalMs)
+    const batch = this.#gossip.batch(targets, limit, this.#now, this.#timers.gossipIntervalMs)
+    for (const { to, message } of batch) this.#send(to, message)
   }
 
   #startAntiEntropy(): void {
     this.#antiEntropyAt = this.#now + this.#timers.antiEntropyIntervalMs * this.#random.between(0.9, 1.1)
-    for (const peer of this.#random.sample(this.#connected, 1)) this.#compareWith(peer)
+    for (const peer of this.#random.sample(this.#audience(), 1)) this.#compareWith(peer)
   }
 
   /** Digests compare records only; what we hold against the dead goes along, where there are any. */
@@ -484,13 +433,15 @@ export class Membership {
   #publish(record: MemberRecord): void {
     this.#own = signRecord(this.#crypto, record)
     this.#changed(this.#self, this.#table.replaceOwn(this.#own, this.#now))
-    this.#recordNews.put(this.#self, this.#own, this.#self)
-    this.#scheduleGossip()
+    this.#spreadRecord(this.#own, this.#self)
   }
 
-  #spread(claim: LivenessClaim, source: NodeId): void {
-    this.#claimNews.put(claim.subject, claim, source)
-    this.#scheduleGossip()
+  #spreadRecord(signed: SignedRecord, source: NodeId): void {
+    this.#gossip.addRecord(signed, source, this.#now, this.#timers.gossipIntervalMs)
+  }
+
+  #spreadClaim(claim: LivenessClaim, source: NodeId): void {
+    this.#gossip.addClaim(claim, source, this.#now, this.#timers.gossipIntervalMs)
   }
 
   #tellAccused(peer: NodeId): void {
@@ -501,7 +452,7 @@ export class Membership {
 
   #claimsFor(target: NodeId): LivenessClaim[] {
     const charge = claimAgainst(target, this.#table)
-    const news = this.#claimNews.take(target, piggybackMax, sendLimit(this.#table.living))
+    const news = this.#gossip.piggyback(target, sendLimit(this.#table.living))
     return charge === undefined ? news : [charge, ...news.filter((claim) => claim.subject !== target)]
   }
 
@@ -526,12 +477,9 @@ export class Membership {
     return liveness === 'alive' || liveness === 'suspect'
   }
 
-  #allowance(peer: NodeId): Allowance {
-    const held = this.#allowances.get(peer)
-    if (held !== undefined) return held
-    const allowance = new Allowance(this.#now)
-    this.#allowances.set(peer, allowance)
-    return allowance
+  /** Connected peers worth talking to: not those that are dead or have left. */
+  #audience(): NodeId[] {
+    return this.#connected.filter((id) => !this.#table.has(id) || this.#isLiving(id))
   }
 
   #changed(id: NodeId, change: { previous: MemberView | undefined; current: MemberView }): void {
