@@ -84,7 +84,7 @@ export function variables(description: string): z.ZodType<Variables | undefined>
 export type Variables = Record<string, string | number | boolean>
 
 /** A map or list that is kept as it is, because what it means is not ours to check yet. */
-export function anything(description: string): z.ZodType<unknown> {
+export function anything(description: string): z.ZodType {
   return z.unknown().optional().meta(describe(description, {}))
 }
 

@@ -42,7 +42,7 @@ const bundles = z
   .describe('Bundles of programs.')
 
 /** Schema of Kairos' `bundles:`. */
-export const bundlesSchema: z.ZodType<unknown> = bundles
+export const bundlesSchema: z.ZodType = bundles
 
 /** Schema of Kairos' `install:`. */
 export const installSchema: z.ZodType<InstallBlock | undefined> = z

@@ -174,7 +174,7 @@ export const stageNames: readonly string[] = [
 ]
 
 /** Growing the root file system, as cloud-init spells it. */
-export const growPartSchema: z.ZodType<unknown> = z
+export const growPartSchema: z.ZodType = z
   .strictObject({
     mode: oneOf(['auto', 'growpart', 'off'], 'How.'),
     devices: texts('Which.'),
