@@ -1,0 +1,179 @@
+import { shortId } from '../model/ids.ts'
+import type { WaitingDraft } from './condition-log.ts'
+import type { StatusInput } from './types.ts'
+import { listed, namesOf } from './words.ts'
+
+/** Machines that the bootstrap setting asks for before a charter can be made. */
+export function machinesNeeded(input: StatusInput): number {
+  const { bootstrap } = input
+  switch (bootstrap.mode) {
+    case 'expect':
+      return bootstrap.expect
+    case 'tolerate':
+      return bootstrap.expect - bootstrap.tolerate
+    case 'voters':
+      return Math.floor(bootstrap.voters.length / 2) + 1
+    case 'auto':
+      return 3
+  }
+}
+
+/** Members that are alive and can vote, this node among them. */
+export function machinesPresent(input: StatusInput): number {
+  const { bootstrap } = input
+  return input.view.members.filter(
+    ({ record, liveness }) =>
+      (liveness === 'alive' || record.nodeId === input.self) &&
+      record.facts.durable &&
+      (bootstrap.mode !== 'voters' || bootstrap.voters.includes(record.nodeId)),
+  ).length
+}
+
+/** What this node waits for, most important first; empty when it has come all the way and nothing is under way. */
+export function waitsOf(input: StatusInput): readonly WaitingDraft[] {
+  return input.plan === undefined ? beforeCharter(input) : [...decision(input), ...ownWay(input)]
+}
+
+function beforeCharter(input: StatusInput): readonly WaitingDraft[] {
+  const name = namesOf(input)
+  const need = machinesNeeded(input)
+  const have = machinesPresent(input)
+  const waits: WaitingDraft[] = []
+  if (have < need) {
+    const silent = input.view.members
+      .filter(({ record, liveness }) => liveness !== 'alive' && record.nodeId !== input.self)
+      .map(({ record }) => name(record.nodeId))
+    const named =
+      input.bootstrap.mode === 'voters'
+        ? input.bootstrap.voters
+            .filter((id) => !input.view.members.some(({ record }) => record.nodeId === id))
+            .map(shortId)
+        : []
+    const missing = [...silent, ...named]
+    waits.push({
+      for: 'members',
+      have,
+      need,
+      missing,
+      retryAt: undefined,
+      message: `Waiting for machines: ${have} of ${need} are here${missing.length === 0 ? '' : `; not heard: ${listed(missing)}`}.`,
+    })
+  } else if (input.settleAt !== undefined && input.settleAt > input.now) {
+    waits.push({
+      for: 'settle time',
+      have,
+      need,
+      missing: [],
+      retryAt: input.settleAt,
+      message: `Waiting until nobody new shows up: ${have} machines are here, and the charter is proposed in ${Math.ceil((input.settleAt - input.now) / 1_000)} s.`,
+    })
+  }
+  return [...waits, ...votes(input, 'the charter')]
+}
+
+function votes(input: StatusInput, what: string): readonly WaitingDraft[] {
+  const { have, need, missing, refusals, retryAt } = input.consensus
+  if (need === 0 || have >= need) return []
+  const name = namesOf(input)
+  const said = refusals.map((one) => `${name(one.voter)} refuses (${one.reason}: ${one.message})`)
+  const silent = missing.map(name)
+  const detail = [...said, ...(silent.length === 0 ? [] : [`no answer from ${listed(silent)}`])]
+  return [
+    {
+      for: 'votes',
+      have,
+      need,
+      missing: silent,
+      retryAt,
+      message: `Waiting for votes on ${what}: ${have} of ${need}${detail.length === 0 ? '' : `; ${listed(detail, 3)}`}.`,
+    },
+  ]
+}
+
+/** What the cluster as a whole waits for. */
+function decision(input: StatusInput): readonly WaitingDraft[] {
+  const header = input.plan?.plan.header
+  if (header === undefined) return []
+  const name = namesOf(input)
+  const alive = new Set(
+    input.view.members.filter(({ liveness }) => liveness === 'alive').map(({ record }) => record.nodeId),
+  )
+  const silent = header.voters.filter((id) => id !== input.self && !alive.has(id))
+  const need = Math.floor(header.voters.length / 2) + 1
+  const have = header.voters.length - silent.length
+  const waits: WaitingDraft[] = []
+  if (have < need) {
+    waits.push({
+      for: 'voters',
+      have,
+      need,
+      missing: silent.map(name),
+      retryAt: undefined,
+      message: `Waiting for a majority of the voters: ${have} of ${need} are heard; missing ${listed(silent.map(name))}.`,
+    })
+  }
+  waits.push(...votes(input, `generation ${header.generation + 1}`))
+  const initialiser = header.grant?.team[0]
+  if (header.phase === 'granted' && initialiser !== undefined && initialiser !== input.self) {
+    const record = input.view.members.find((member) => member.record.nodeId === initialiser)?.record
+    const progress =
+      record === undefined ? '' : `: ${record.phase}${record.note === '' ? '' : `, ${record.note}`}`
+    waits.push({
+      for: 'initialiser',
+      have: 0,
+      need: 1,
+      missing: [name(initialiser)],
+      retryAt: undefined,
+      message: `Waiting for ${name(initialiser)} to make the k3s cluster${progress}.`,
+    })
+  }
+  if (header.phase === 'chartered') {
+    waits.push({
+      for: 'grant',
+      have: 0,
+      need: 1,
+      missing: [],
+      retryAt: input.consensus.retryAt,
+      message:
+        input.plannerReasons[0] ?? 'Waiting for the voters to name the machine that makes the k3s cluster.',
+    })
+  }
+  const change = header.openChange
+  if (change !== null) {
+    waits.push({
+      for: 'etcd members',
+      have: 0,
+      need: 1,
+      missing: [name(change.node)],
+      retryAt: undefined,
+      message:
+        change.kind === 'add'
+          ? `Waiting for ${name(change.node)} to become a voting member of etcd.`
+          : `Waiting for etcd to drop the member of ${name(change.node)}.`,
+    })
+  }
+  return waits
+}
+
+/** What this machine itself still has to reach. */
+function ownWay(input: StatusInput): readonly WaitingDraft[] {
+  const { plan, overlay, k3s, self } = input
+  const assignment = plan?.plan.body.assignments.find((one) => one.nodeId === self)
+  const one = (what: string, message: string): WaitingDraft[] => [
+    { for: what, have: 0, need: 1, missing: [], retryAt: undefined, message },
+  ]
+  if (assignment === undefined)
+    return one('assignment', 'Waiting for the voters to give this node a role and an address.')
+  if (overlay?.up !== true) {
+    const why = overlay === undefined || overlay.detail === '' ? '' : `: ${overlay.detail}`
+    return one('overlay', `Waiting for the overlay to come up with ${assignment.address4}${why}.`)
+  }
+  if (k3s?.installed !== true) return one('install', 'Waiting for a k3s binary on this machine.')
+  const header = plan?.plan.header
+  const waitsForTeam = header?.phase !== 'active' && header?.grant?.team.includes(self) !== true
+  if (k3s.ready || waitsForTeam) return []
+  return one(
+    'k3s',
+    `Waiting for k3s to be ready as ${assignment.role}: it is ${k3s.unit}${k3s.detail === '' ? '' : `, ${k3s.detail}`}.`,
+  )
+}
