@@ -1,97 +1,86 @@
+import assert from 'node:assert/strict'
 import type { OverlayIntent } from '../core/overlay/intent.ts'
 import type { OverlayDevice } from '../core/ports.ts'
 
-/** What a test framework must give: `test` and `expect` of vitest or node:test fit with a line of glue. */
-export interface SuiteFramework {
-  test(name: string, run: () => Promise<void>): void
-  /** Fails the test with `message` where `actual` is not deeply equal to `expected`. */
-  equal(actual: unknown, expected: unknown, message: string): void
-}
-
-/** Makes one device for one test. */
-export type OverlayDeviceFactory = () => Promise<{
+/** What an overlay under test is made of. */
+export interface OverlayHarness {
   readonly device: OverlayDevice
   /** Name of a network device that the test may make. */
+  readonly deviceName: string
+}
+
+/** One promise of the port, to be run in any test runner: `for (const c of overlaySuite) it(c.name, …)`. */
+export interface OverlayCase {
   readonly name: string
-  /** Removes what the test made. */
-  dispose(): Promise<void>
-}>
+  /** Run on a device of its own, which the caller stops afterwards. */
+  run(harness: OverlayHarness): Promise<void>
+}
 
 /**
- * What every `OverlayDevice` does, whatever moves its packets. The real adapter needs CAP_NET_ADMIN in a
- * network namespace of its own.
+ * Everything that port `OverlayDevice` promises, whatever moves its packets. The real adapter needs
+ * CAP_NET_ADMIN and a network namespace of its own.
  */
-export function overlayDeviceSuite(framework: SuiteFramework, create: OverlayDeviceFactory): void {
-  const { equal } = framework
-
-  const test = (name: string, run: (device: OverlayDevice, intent: OverlayIntent) => Promise<void>): void => {
-    framework.test(name, async () => {
-      const { device, name: deviceName, dispose } = await create()
-      try {
-        await run(device, exampleIntent(deviceName))
-      } finally {
-        await device.stop()
-        await dispose()
-      }
-    })
-  }
-
-  test('is down before it is told what to be', async (device) => {
-    equal(device.state().up, false, 'not up before start')
-    const started = await device.start()
-    equal(/^[0-9a-f]{64}$/.test(started.publicKey), true, 'the public key is 32 bytes in hex')
-    equal(started.port > 0 && started.port < 65_536, true, 'the port is a UDP port')
-    equal(device.state().up, false, 'not up before an intent')
-    equal(device.state().detail === '', false, 'it says why')
-  })
-
-  test('is what the intent says', async (device, intent) => {
-    await device.start()
-    await device.apply(intent)
-    const { up, address4, address6, mtu, device: name, peers } = device.state()
-    const { address4: want4, address6: want6, mtu: wantMtu, device: wantName } = intent
-    equal(
-      { up, address4, address6, mtu, name },
-      { up: true, address4: want4, address6: want6, mtu: wantMtu, name: wantName },
-      'state equals intent',
-    )
-    equal(
-      peers.map((peer) => peer.id),
-      intent.peers.map((peer) => peer.id),
-      'peers equal the intent, in its order',
-    )
-  })
-
-  test('takes the same intent again, and a changed one, as often as it is told', async (device, intent) => {
-    await device.start()
-    await device.apply(intent)
-    await device.apply(intent)
-    const moved = { ...intent, mtu: 1_300, peers: [] }
-    await Promise.all([device.apply(intent), device.apply(moved)])
-    const { up, mtu, peers } = device.state()
-    equal({ up, mtu, peers }, { up: true, mtu: 1_300, peers: [] }, 'the last intent holds')
-  })
-
-  test('is down after stop, and has another key after the next start', async (device, intent) => {
-    const first = await device.start()
-    await device.apply(intent)
-    await device.stop()
-    equal(device.state().up, false, 'down after stop')
-    await device.stop()
-    const second = await device.start()
-    equal(second.publicKey === first.publicKey, false, 'a start makes its own key')
-    await device.apply(intent)
-    equal(device.state().up, true, 'up again')
-  })
-
-  test('refuses an intent before start', async (device, intent) => {
-    const outcome = await device.apply(intent).then(
-      () => 'taken',
-      () => 'refused',
-    )
-    equal(outcome, 'refused', 'an intent before start is refused')
-  })
-}
+export const overlaySuite: readonly OverlayCase[] = [
+  {
+    name: 'is down, and says why, before it is told what to be',
+    async run({ device }) {
+      assert.equal(device.state().up, false)
+      const { port, publicKey } = await device.start()
+      assert.match(publicKey, /^[0-9a-f]{64}$/)
+      assert.ok(port > 0 && port < 65_536)
+      assert.equal(device.state().up, false)
+      assert.notEqual(device.state().detail, '')
+    },
+  },
+  {
+    name: 'is what the intent says',
+    async run({ device, deviceName }) {
+      const intent = exampleIntent(deviceName)
+      await device.start()
+      await device.apply(intent)
+      const { peers, detail, ...link } = device.state()
+      const { address4, address6, mtu } = intent
+      assert.deepEqual(link, { up: true, device: deviceName, address4, address6, mtu })
+      assert.equal(detail, '')
+      assert.deepEqual(
+        peers.map(({ id }) => id),
+        intent.peers.map(({ id }) => id),
+      )
+    },
+  },
+  {
+    name: 'takes an intent as often as it is told, and the last one holds',
+    async run({ device, deviceName }) {
+      const intent = exampleIntent(deviceName)
+      await device.start()
+      await device.apply(intent)
+      await device.apply(intent)
+      await Promise.all([device.apply(intent), device.apply({ ...intent, mtu: 1_300, peers: [] })])
+      const { up, mtu, peers } = device.state()
+      assert.deepEqual({ up, mtu, peers }, { up: true, mtu: 1_300, peers: [] })
+    },
+  },
+  {
+    name: 'is down after stop, and has another key after the next start',
+    async run({ device, deviceName }) {
+      const first = await device.start()
+      await device.apply(exampleIntent(deviceName))
+      await device.stop()
+      assert.equal(device.state().up, false)
+      await device.stop()
+      const second = await device.start()
+      assert.notEqual(second.publicKey, first.publicKey)
+      await device.apply(exampleIntent(deviceName))
+      assert.equal(device.state().up, true)
+    },
+  },
+  {
+    name: 'refuses an intent before start',
+    async run({ device, deviceName }) {
+      await assert.rejects(device.apply(exampleIntent(deviceName)))
+    },
+  },
+]
 
 function exampleIntent(device: string): OverlayIntent {
   const peer = (index: number): OverlayIntent['peers'][number] => ({
