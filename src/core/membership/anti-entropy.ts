@@ -1,4 +1,5 @@
 import type { NodeId } from '../model/ids.ts'
+import { compareIds } from '../model/ids.ts'
 import { claimsPerMessageMax, recordsPerMessageMax } from '../model/limits.ts'
 import type { LivenessClaim, SignedRecord } from '../model/member.ts'
 import { compareRecords } from '../model/member.ts'
@@ -37,7 +38,7 @@ export function compareVersions(
     if (order < 0) lacking.push(version.id)
   }
   lacking.push(...theirById.keys())
-  return { lacking: lacking.toSorted((a, b) => (a < b ? -1 : 1)), surplus }
+  return { lacking: lacking.toSorted(compareIds), surplus }
 }
 
 /**

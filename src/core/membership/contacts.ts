@@ -1,4 +1,5 @@
 import type { NodeId } from '../model/ids.ts'
+import { compareIds } from '../model/ids.ts'
 import type { RecordTable } from './record-table.ts'
 
 /** Up to so many members everybody keeps a connection to everybody. */
@@ -32,7 +33,7 @@ export function chooseContacts(self: NodeId, table: RecordTable): NodeId[] {
     } else if (living++ < randomContacts) chosen.add(id)
     if (living >= randomContacts) break
   }
-  return [...chosen].toSorted((a, b) => (a < b ? -1 : 1))
+  return [...chosen].toSorted(compareIds)
 }
 
 function addNeighbours(

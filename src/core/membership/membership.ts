@@ -338,8 +338,8 @@ export class Membership {
     if (this.#table.liveness(subject) === 'alive') {
       this.#suspect(subject, by)
       isNews = true
-    } else isNews = this.#suspicions.confirm(subject, by)
-    if (liveness === 'dead') isNews = this.#suspicions.condemn(subject) || isNews
+    } else isNews = this.#suspicions.confirm(subject, by, this.#now)
+    if (liveness === 'dead') isNews = this.#suspicions.condemn(subject, this.#now) || isNews
     if (isNews) this.#spreadClaim(claim, from)
   }
 
@@ -358,7 +358,7 @@ export class Membership {
   #probeFailed(subject: NodeId): void {
     const isNew = this.#table.liveness(subject) === 'alive'
     if (isNew) this.#suspect(subject, this.#self)
-    else if (!this.#suspicions.confirm(subject, this.#self)) return
+    else if (!this.#suspicions.confirm(subject, this.#self, this.#now)) return
     const { incarnation } = (this.#table.signed(subject) as SignedRecord).record
     this.#spreadClaim({ subject, incarnation, liveness: 'suspect', by: this.#self }, this.#self)
     // The suspect is told first, so that it can answer (Lifeguard's buddy system).

@@ -66,22 +66,22 @@ export class Suspicions {
   }
 
   /** Counts one more accuser, which shortens the wait. False if that says nothing new. */
-  confirm(subject: NodeId, accuser: NodeId): boolean {
+  confirm(subject: NodeId, accuser: NodeId, now: Instant): boolean {
     const suspicion = this.#open.get(subject)
     if (suspicion === undefined || suspicion.accusers.has(accuser)) return false
     if (suspicion.accusers.size > suspicion.limits.confirmations) return false
     suspicion.accusers.add(accuser)
     const timeoutMs = suspicionTimeoutMs(suspicion.limits, suspicion.accusers.size - 1)
-    suspicion.deadline = Math.min(suspicion.deadline, suspicion.started + timeoutMs)
+    shorten(suspicion, timeoutMs, now)
     return true
   }
 
   /** Another's wait is over: ours becomes as short as it gets, so that the subject still may answer. */
-  condemn(subject: NodeId): boolean {
+  condemn(subject: NodeId, now: Instant): boolean {
     const suspicion = this.#open.get(subject)
     if (suspicion === undefined || suspicion.condemned) return false
     suspicion.condemned = true
-    suspicion.deadline = Math.min(suspicion.deadline, suspicion.started + suspicion.limits.minimumMs)
+    shorten(suspicion, suspicion.limits.minimumMs, now)
     return true
   }
 
@@ -113,4 +113,9 @@ export class Suspicions {
     for (const suspicion of this.#open.values()) next = Math.min(next, suspicion.deadline)
     return next
   }
+}
+
+/** A deadline in the past would look as if this node had overslept it: it ends now at the earliest. */
+function shorten(suspicion: Suspicion, timeoutMs: number, now: Instant): void {
+  suspicion.deadline = Math.min(suspicion.deadline, Math.max(now, suspicion.started + timeoutMs))
 }

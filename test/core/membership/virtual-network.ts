@@ -237,7 +237,7 @@ export class VirtualNetwork {
   cut(sideOf: (id: NodeId) => number): void {
     this.#side = new Map([...this.hosts.keys()].map((id) => [id, sideOf(id)]))
     for (const a of this.hosts.values()) {
-      for (const b of [...a.peers]) if (!this.#reachable(a.id, b)) this.disconnect(a.id, b)
+      for (const b of a.peers) if (!this.#reachable(a.id, b)) this.disconnect(a.id, b)
     }
   }
 
@@ -342,7 +342,7 @@ export class VirtualNetwork {
   /** Contacts that are not connected are dialled once a second, as the network port promises. */
   #redial(): void {
     this.#events.push(this.now + 1_000, () => {
-      for (const host of [...this.hosts.values()]) {
+      for (const host of this.hosts.values()) {
         if (!host.up) continue
         for (const { id } of host.machine.contacts()) if (this.hosts.has(id)) this.connect(host.id, id)
       }
