@@ -34,6 +34,21 @@ const catalogue = {
     hint: 'A token is made by `muster token new`; tokens of Kairos and edgevpn are read as well.',
     exitCode: 4,
   },
+  ERR_TOKEN_MISSING: {
+    message: 'No network token is configured.',
+    hint: 'Make one with `muster token new` and put it under `muster: token:` on every machine.',
+    exitCode: 4,
+  },
+  ERR_CONFIG_UNREADABLE: {
+    message: 'The file {path} cannot be read.',
+    hint: 'Check the path and the permissions.',
+    exitCode: 4,
+  },
+  ERR_ORDER_REFUSED: {
+    message: 'The order was refused: {detail}.',
+    hint: '`muster spec show` prints what the cluster runs with, and the serial of the last order.',
+    exitCode: 1,
+  },
   ERR_CONFIG_INVALID: {
     message: 'The configuration has {count} error(s).',
     hint: 'Each error above names file, line and column. `muster config schema` prints what is allowed.',
@@ -181,4 +196,10 @@ export class MusterError extends Error {
 
 function fill(template: string, details: Readonly<Record<string, string | number>>): string {
   return template.replaceAll(/\{(\w+)\}/g, (_, key: string) => String(details[key] ?? '?'))
+}
+
+/** What an error says, with its hint where it has one. */
+export function errorText(error: unknown): string {
+  if (error instanceof MusterError) return `${error.code}: ${error.message} ${error.hint}`
+  return error instanceof Error ? error.message : String(error)
 }

@@ -23,6 +23,8 @@ export interface AgentConfig {
   readonly spec: ClusterSpec
   /** Undefined: what the token says, else `auto`. */
   readonly bootstrap: BootstrapSetting | undefined
+  /** How long after the agent's start voting on a charter is enabled. */
+  readonly bootstrapDelayMs: number
   readonly discovery: DiscoveryConfig
   /** 0: any free port. */
   readonly listen: { readonly port: number; readonly overlayPort: number }

@@ -54,6 +54,7 @@ export function assemble(root: RootBlock, statements: Statements): AgentConfig {
     roles: readRoles(own, kairos, statements),
     spec,
     bootstrap: readFounding(own, kairos, statements),
+    bootstrapDelayMs: own.bootstrap?.delay === undefined ? 0 : durationMs(own.bootstrap.delay),
     discovery: readDiscovery(own, kairos, listen.port, statements),
     listen,
     overlay: { device: own.overlay?.device ?? defaults.device, mtu: own.overlay?.mtu ?? defaults.mtu },

@@ -13,6 +13,7 @@ export interface BootstrapBlock {
   voters?: string[] | undefined
   single?: boolean | undefined
   auto?: boolean | undefined
+  delay?: string | undefined
 }
 
 /** The own keys for k3s. */
@@ -114,6 +115,10 @@ const bootstrap: z.ZodType<BootstrapBlock | undefined> = z
       .optional()
       .describe('Node ids of the machines of which a majority founds the cluster.'),
     single: flag('This machine is a cluster of its own until others join; the same as `expect: 1`.'),
+    delay: duration(
+      'Voting begins so long after the start of the agent, so that surplus machines are seen before.',
+      0,
+    ),
     auto: flag(
       'Found the cluster with every machine that is found, once no new one has appeared for `timers.settle`.',
     ),

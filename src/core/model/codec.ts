@@ -145,6 +145,11 @@ export function encodeCanonical(value: object): Uint8Array {
   return cborEncode(value)
 }
 
+/** Validates a tree that was decoded before, for example what a store loaded. Throws `CodecError`. */
+export function decodeTree<T>(codec: Codec<T>, tree: unknown): T {
+  return codec.read(tree, '')
+}
+
 /** Strict decode and validation. Throws `CodecError` for anything else than canonical bytes of `codec`'s type. */
 export function decodeStrict<T>(codec: Codec<T>, encoded: Uint8Array): T {
   let tree: unknown

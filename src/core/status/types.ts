@@ -14,7 +14,7 @@ export type StatusPhase = 'discovery' | 'membership' | 'plan' | 'overlay' | 'ins
 export interface RefusedPeer {
   readonly peer: NodeId | undefined
   readonly address: string
-  readonly code: RefusalCode
+  readonly code: RefusalCode | 'Clone' | 'Equivocation'
   readonly detail: string
 }
 

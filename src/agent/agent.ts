@@ -1,0 +1,255 @@
+import type { Effect, LocalAnswer } from '../core/effect.ts'
+import type { Input, LocalRequest } from '../core/input.ts'
+import { inputQueueMax } from '../core/model/limits.ts'
+import type { ClusterNode, NodeView } from '../core/node.ts'
+import type { Distribution, Network, NetworkEvent, OverlayDevice, Store } from '../core/ports.ts'
+import { errorText } from '../errors.ts'
+import type { Logger } from './log.ts'
+
+/** k3s is looked at so often while something is under way, and when all is well. */
+const observeIntervalMs = { moving: 1_000, ready: 5_000 }
+
+/** The overlay's state is read so often. */
+const overlayIntervalMs = 2_000
+
+/** A store that cannot write is tried again after this; meanwhile nothing is said and nothing is done. */
+const persistRetryMs = 2_000
+
+/** The narrow slice of the composition that the loop needs. */
+export interface AgentComponents {
+  readonly clock: { now(): number }
+  readonly node: ClusterNode
+  readonly store: Pick<Store, 'persist'>
+  readonly network: Network
+  readonly overlay: OverlayDevice
+  readonly distribution: Distribution
+  readonly logger: Logger
+}
+
+/**
+ * The daemon's loop: takes inputs at its own pace, hands them to the core, and carries out the effects in
+ * order. Nothing acts inside an event handler, and nothing is sent before what it rests on is on disk.
+ *
+ * ```
+ *   network, overlay, k3s, API, time ─▶ queue ─▶ node.handle ─▶ drain ─▶ persist ─▶ send ─▶ apply ─┐
+ *                                         ▲                                                        │
+ *                                         └──────────────────── results ◀──────────────────────────┘
+ * ```
+ */
+export class Agent {
+  readonly #components: AgentComponents
+  readonly #queue: Input[] = []
+  readonly #answers = new Map<number, (answer: LocalAnswer) => void>()
+  readonly #watchers = new Set<() => void>()
+  readonly #background = new Set<Promise<void>>()
+  #nextRequestId = 1
+  #wake: (() => void) | undefined
+  #stopping = false
+  #loop: Promise<void> | undefined
+  #overlayTimer: NodeJS.Timeout | undefined
+  #observeTimer: NodeJS.Timeout | undefined
+  #storeFailure: string | undefined
+  #turns = 0
+  #stepsDone = 0
+
+  constructor(components: AgentComponents) {
+    this.#components = components
+  }
+
+  /** Starts the loop and everything that feeds it. */
+  async start(): Promise<void> {
+    this.#loop = this.#run()
+    await this.#components.network.start((event) => this.#push(event))
+    this.#overlayTimer = setInterval(() => this.#observeOverlay(), overlayIntervalMs)
+    this.#observeK3s()
+  }
+
+  /** Says goodbye, finishes what is under way, and leaves the overlay device and k3s running. */
+  async stop(): Promise<void> {
+    this.#push({ kind: 'leaving' })
+    this.#stopping = true
+    clearInterval(this.#overlayTimer)
+    clearTimeout(this.#observeTimer)
+    this.#wake?.()
+    await this.#loop
+    await this.#components.network.stop()
+    await this.#components.overlay.stop()
+  }
+
+  view(): NodeView {
+    return this.#components.node.view()
+  }
+
+  /** Why nothing can be written to the state directory at present; undefined while it can. */
+  get storeFailure(): string | undefined {
+    return this.#storeFailure
+  }
+
+  /** Grows with every turn of the loop: a watchdog sees that the loop lives. */
+  get turns(): number {
+    return this.#turns
+  }
+
+  /** Hands a request to the core; resolves with its answer. */
+  request(request: LocalRequest): Promise<LocalAnswer> {
+    const requestId = this.#nextRequestId++
+    return new Promise((resolve) => {
+      this.#answers.set(requestId, resolve)
+      this.#push({ kind: 'request', requestId, request })
+    })
+  }
+
+  /** Calls back after each turn of the loop; the returned function ends it. */
+  watch(onTurn: () => void): () => void {
+    this.#watchers.add(onTurn)
+    return () => this.#watchers.delete(onTurn)
+  }
+
+  async #run(): Promise<void> {
+    const { node, clock } = this.#components
+    // The construction of the node has effects of its own: the raised boot counter is on disk before a word.
+    await this.#carryOutAll(node.drain())
+    for (;;) {
+      await this.#untilSomethingToDo()
+      const inputs = this.#queue.splice(0)
+      const now = clock.now()
+      for (const input of inputs) node.handle(input, now)
+      const deadline = node.nextDeadline()
+      if (deadline !== undefined && deadline <= now) node.handle({ kind: 'deadline' }, now)
+      await this.#carryOutAll(node.drain())
+      this.#turns += 1
+      for (const watcher of this.#watchers) watcher()
+      if (this.#stopping && this.#queue.length === 0) return
+    }
+  }
+
+  async #untilSomethingToDo(): Promise<void> {
+    if (this.#queue.length > 0 || this.#stopping) return
+    const deadline = this.#components.node.nextDeadline()
+    const waitMs = deadline === undefined ? 1_000 : Math.max(0, deadline - this.#components.clock.now())
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.min(waitMs, 1_000))
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#wake = undefined
+  }
+
+  #push(input: Input | NetworkEvent): void {
+    // Messages are repeated by design; what this machine reports of itself is not.
+    if (input.kind === 'message' && this.#queue.length >= inputQueueMax) return
+    this.#queue.push(input)
+    this.#wake?.()
+  }
+
+  async #carryOutAll(effects: readonly Effect[]): Promise<void> {
+    for (const effect of effects) await this.#carryOut(effect)
+  }
+
+  async #carryOut(effect: Effect): Promise<void> {
+    const { network, logger } = this.#components
+    switch (effect.kind) {
+      case 'persist':
+        return this.#persist(effect)
+      case 'send':
+        return network.send(effect.to, effect.message)
+      case 'keep-peers':
+        return network.keepPeers(effect.peers)
+      case 'cut-off':
+        logger.warn({ reason: effect.code, peer: effect.peer }, effect.detail)
+        return network.cutOff(effect.peer, effect.code, effect.detail)
+      case 'pace':
+        return network.setPace(effect.pace)
+      case 'overlay':
+        return this.#inBackground(async () => {
+          await this.#components.overlay.apply(effect.intent)
+          this.#observeOverlay()
+        })
+      case 'k3s':
+        logger.info({ reason: 'K3sStep' }, describeStep(effect.step))
+        return this.#inBackground(async () => {
+          const result = await this.#components.distribution.run(effect.step).catch((error: unknown) => ({
+            kind: 'failed' as const,
+            step: effect.step.kind,
+            detail: errorText(error),
+          }))
+          if (result.kind === 'failed')
+            logger.warn({ reason: 'K3sStepFailed' }, `${result.step}: ${result.detail}`)
+          this.#stepsDone += 1
+          this.#push({ kind: 'k3s-result', result })
+          await this.#look()
+        })
+      case 'answer':
+        this.#answers.get(effect.requestId)?.(effect.answer)
+        this.#answers.delete(effect.requestId)
+        return
+      case 'event':
+        return logger[effect.level]({ reason: effect.reason }, effect.message)
+    }
+  }
+
+  /** Waits until it is written, however long that takes: a voter that cannot write must not speak. */
+  async #persist({ writes }: Extract<Effect, { kind: 'persist' }>): Promise<void> {
+    const { store, logger } = this.#components
+    for (;;) {
+      try {
+        await store.persist(writes)
+        this.#storeFailure = undefined
+        return
+      } catch (error) {
+        if (this.#storeFailure === undefined) logger.error({ reason: 'StateNotWritable' }, errorText(error))
+        this.#storeFailure = errorText(error)
+        if (this.#stopping) throw error
+        await new Promise((resolve) => setTimeout(resolve, persistRetryMs))
+      }
+    }
+  }
+
+  #inBackground(work: () => Promise<void>): void {
+    const running = work()
+      .catch((error: unknown) => this.#components.logger.error({ reason: 'EffectFailed' }, errorText(error)))
+      .finally(() => this.#background.delete(running))
+    this.#background.add(running)
+  }
+
+  #observeOverlay(): void {
+    this.#push({ kind: 'overlay-observed', state: this.#components.overlay.state() })
+  }
+
+  #observeK3s(): void {
+    if (this.#stopping) return
+    this.#inBackground(async () => {
+      const ready = await this.#look()
+      if (this.#stopping) return
+      const wait = ready ? observeIntervalMs.ready : observeIntervalMs.moving
+      this.#observeTimer = setTimeout(() => this.#observeK3s(), wait)
+    })
+  }
+
+  /** Looks at k3s. What was seen before a step ended says nothing about afterwards, and is dropped. */
+  async #look(): Promise<boolean> {
+    const stepsDone = this.#stepsDone
+    const observation = await this.#components.distribution.observe()
+    if (stepsDone === this.#stepsDone) this.#push({ kind: 'k3s-observed', observation })
+    return observation.ready
+  }
+}
+
+function describeStep(step: Extract<Effect, { kind: 'k3s' }>['step']): string {
+  switch (step.kind) {
+    case 'make-authority':
+      return `making the certificate authority of grant ${step.grant}`
+    case 'start':
+      return `starting k3s as ${step.role}`
+    case 'stop':
+      return 'stopping k3s'
+    case 'clear':
+      return `putting the k3s data aside: ${step.reason}`
+    case 'remove-member':
+      return `removing etcd member ${step.memberId}`
+    case 'configure':
+      return `rewriting the configuration of k3s as ${step.role}`
+  }
+}

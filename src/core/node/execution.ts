@@ -1,0 +1,169 @@
+import type { Effect } from '../effect.ts'
+import type { K3sDecision, MemberList } from '../k3s/decision.ts'
+import { decideK3s } from '../k3s/decide.ts'
+import type { K3sRecord } from '../k3s/record.ts'
+import { activeGrants, k3sRecordCodec, secretsFor } from '../k3s/record.ts'
+import type { K3sObservation, K3sSecrets, K3sStepResult } from '../k3s/types.ts'
+import type { Chain } from '../consensus/chain.ts'
+import { decodeTree } from '../model/codec.ts'
+import type { Instant, NodeId } from '../model/ids.ts'
+import type { MembershipView } from '../model/member.ts'
+import type { SecretsMessage } from '../model/message.ts'
+import type { InitialisedStatement } from '../model/statement.ts'
+
+/** A failed step is tried again after this. */
+const stepRetryMs = 2_000
+
+/** Another server is asked for the secrets after this. */
+const secretsRetryMs = 2_000
+
+/** What execution reads of the rest of the node, at the moment of use. */
+export interface ExecutionSurroundings {
+  readonly self: NodeId
+  readonly chain: Chain
+  readonly view: MembershipView
+  readonly overlayUp: boolean
+  /** The newest grant's initialiser's own signed statement. */
+  readonly initialised: InitialisedStatement | undefined
+  connected(peer: NodeId): boolean
+}
+
+/** What came of one look at the situation. */
+export interface ExecutionStep {
+  readonly effects: readonly Effect[]
+  readonly decision: K3sDecision | undefined
+}
+
+/**
+ * Runs k3s on this node as the newest certified plan says: asks `decideK3s` after every change, remembers the
+ * durable record, keeps at most one step under way, and fetches the secrets of the grant.
+ */
+export class Execution {
+  #record: K3sRecord | undefined
+  #observation: K3sObservation | undefined
+  #secrets: { grant: number; secrets: K3sSecrets } | undefined
+  #busy = false
+  #retryAt: Instant = 0
+  #lastFailure = ''
+  #askedAt: Instant | undefined
+  #askedWhom: NodeId | undefined
+  #decision: K3sDecision | undefined
+
+  /** @param stored the value under the state key `k3s`, or undefined */
+  constructor(stored: unknown) {
+    this.#record = stored === undefined ? undefined : decodeTree(k3sRecordCodec, stored)
+  }
+
+  get observation(): K3sObservation | undefined {
+    return this.#observation
+  }
+
+  get decision(): K3sDecision | undefined {
+    return this.#decision
+  }
+
+  /** Why the last step failed; empty when the last one worked. */
+  get lastFailure(): string {
+    return this.#lastFailure
+  }
+
+  observed(observation: K3sObservation): void {
+    this.#observation = observation
+  }
+
+  result(result: K3sStepResult, now: Instant): void {
+    this.#busy = false
+    // What was seen before the step is no longer true: the next decision waits for a fresh look.
+    this.#observation = undefined
+    if (result.kind === 'authority') this.#secrets = { grant: result.grant, secrets: result.secrets }
+    if (result.kind === 'failed') {
+      this.#lastFailure = `${result.step}: ${result.detail}`
+      this.#retryAt = now + stepRetryMs
+    } else {
+      this.#lastFailure = ''
+    }
+  }
+
+  /** Takes secrets that this node asked for. An answer that nobody asked for is not read. */
+  secretsArrived(from: NodeId, message: SecretsMessage): void {
+    if (from !== this.#askedWhom) return
+    const { grant, caHash, serverPassword, agentPassword } = message
+    this.#secrets = { grant, secrets: { caHash, serverPassword, agentPassword } }
+    this.#askedWhom = undefined
+  }
+
+  /** The answer to a node that asks for secrets; undefined when it is not entitled to any. */
+  secretsFor(asker: NodeId, chain: Chain): SecretsMessage | undefined {
+    const plan = chain.newest?.plan
+    if (plan === undefined || plan.header.grant === null) return undefined
+    const secrets = secretsFor(asker, plan, this.#record)
+    if (secrets === undefined) return undefined
+    return { kind: 'secrets', grant: plan.header.grant.number, ...secrets }
+  }
+
+  /** Decides what to do now. Effects come in the order in which they must be carried out. */
+  decide(around: ExecutionSurroundings, now: Instant): ExecutionStep {
+    const plan = around.chain.newest?.plan
+    if (plan === undefined) return { effects: [], decision: undefined }
+    const decision = decideK3s({
+      self: around.self,
+      plan,
+      activeGrants: activeGrants(around.chain.headers.map((link) => link.header)),
+      record: this.#record,
+      observation: this.#observation,
+      initialised: around.initialised,
+      secrets: this.#secrets,
+      lists: memberLists(around.view, around.self),
+      overlayUp: around.overlayUp,
+      aliveNodes: around.view.members
+        .filter((member) => member.liveness === 'alive')
+        .map((member) => member.record.nodeId),
+      busy: this.#busy || now < this.#retryAt,
+      now,
+    })
+    const effects: Effect[] = []
+    if (decision.record !== this.#record && decision.record !== undefined) {
+      effects.push({ kind: 'persist', writes: [{ op: 'put', key: 'k3s', value: decision.record }] })
+    }
+    this.#record = decision.record
+    this.#decision = decision
+    this.#askForSecrets(decision, around, now, effects)
+    for (const step of decision.steps) {
+      this.#busy = true
+      effects.push({ kind: 'k3s', step })
+    }
+    return { effects, decision }
+  }
+
+  /** When `decide` should be asked again although nothing happened. */
+  nextDeadline(now: Instant): Instant | undefined {
+    const times = [this.#retryAt, (this.#askedAt ?? -secretsRetryMs) + secretsRetryMs].filter(
+      (time) => time > now,
+    )
+    return times.length === 0 ? undefined : Math.min(...times)
+  }
+
+  #askForSecrets(
+    decision: K3sDecision,
+    around: ExecutionSurroundings,
+    now: Instant,
+    effects: Effect[],
+  ): void {
+    const grant = around.chain.newest?.plan.header.grant
+    const servers = decision.needSecretsFrom.filter((id) => id !== around.self && around.connected(id))
+    if (servers.length === 0 || grant === null || grant === undefined) return
+    if (this.#askedAt !== undefined && now < this.#askedAt + secretsRetryMs) return
+    const last = this.#askedWhom === undefined ? -1 : servers.indexOf(this.#askedWhom)
+    const next = servers[(last + 1) % servers.length] as NodeId
+    this.#askedAt = now
+    this.#askedWhom = next
+    effects.push({ kind: 'send', to: next, message: { kind: 'secrets-request', grant: grant.number } })
+  }
+}
+
+/** What the records of other servers list; an older generation's list is marked as such. */
+function memberLists(view: MembershipView, self: NodeId): MemberList[] {
+  return view.members
+    .filter((member) => member.record.nodeId !== self && member.record.etcd.length > 0)
+    .map(({ record }) => ({ from: record.nodeId, generation: record.plan.generation, members: record.etcd }))
+}

@@ -1,0 +1,47 @@
+import type { Codec } from '../model/codec.ts'
+import { decodeTree, list, pattern, struct } from '../model/codec.ts'
+import type { NodeId } from '../model/ids.ts'
+import { sortedIds } from '../model/ids.ts'
+import { membersMax } from '../model/limits.ts'
+
+const seenCodec: Codec<{ readonly ids: readonly NodeId[] }> = struct({
+  ids: list(pattern(/^[1-9A-HJ-NP-Za-km-z]{32,64}$/, 'a peer id'), membersMax),
+})
+
+/**
+ * Every identity that this node ever heard of, by any means. It is durable and never shrinks: `expect` counts
+ * it to refuse a birth with too many machines, and `auto` takes it as the node's view (protocol 2.3).
+ */
+export class SeenIdentities {
+  readonly #ids: Set<NodeId>
+  #sorted: readonly NodeId[] | undefined
+
+  /** @param stored the value under the state key `seen`, or undefined at the first boot */
+  constructor(stored: unknown) {
+    this.#ids = new Set(stored === undefined ? [] : decodeTree(seenCodec, stored).ids)
+  }
+
+  /** Adds identities; whether any was new, so that the set must be persisted. */
+  add(ids: Iterable<NodeId>): boolean {
+    const before = this.#ids.size
+    for (const id of ids) if (this.#ids.size < membersMax) this.#ids.add(id)
+    if (this.#ids.size === before) return false
+    this.#sorted = undefined
+    return true
+  }
+
+  has(id: NodeId): boolean {
+    return this.#ids.has(id)
+  }
+
+  /** All of them, sorted. */
+  all(): readonly NodeId[] {
+    this.#sorted ??= sortedIds(this.#ids)
+    return this.#sorted
+  }
+
+  /** What is stored under the state key `seen`. */
+  stored(): object {
+    return { ids: this.all() }
+  }
+}

@@ -1,0 +1,100 @@
+import type { Crypto } from '../model/crypto.ts'
+import type { Hash, NodeId } from '../model/ids.ts'
+import { compareIds } from '../model/ids.ts'
+import type { SignedStatement, Statement } from '../model/statement.ts'
+
+/** Statements kept at once: a few kinds for each of a handful of voters and the nodes they speak of. */
+const statementsMax = 2_048
+
+/** Whom and what statements must be about to count. */
+export interface StatementScope {
+  readonly networkId: Hash
+  readonly epoch: number
+  readonly clusterId: string
+  /** Operator's public key, or `none`. */
+  readonly operatorKey: string
+}
+
+/**
+ * The signed statements that are worth remembering under the newest plan: one of each kind, signer and
+ * subject, the last one said.
+ */
+export class StatementBook {
+  readonly #crypto: Crypto
+  readonly #entries = new Map<string, SignedStatement>()
+
+  constructor(crypto: Crypto) {
+    this.#crypto = crypto
+  }
+
+  /** Takes a statement if it is genuine and within scope; `flaw` says why not, `known` that it was not new. */
+  add(signed: SignedStatement, scope: StatementScope): 'added' | 'known' | { readonly flaw: string } {
+    const flaw = this.#flaw(signed, scope)
+    if (flaw !== undefined) return { flaw }
+    const key = keyOf(signed)
+    const held = this.#entries.get(key)
+    if (held !== undefined && JSON.stringify(held.statement) === JSON.stringify(signed.statement))
+      return 'known'
+    if (!this.#genuine(signed, scope)) return { flaw: 'a forged signature' }
+    if (held === undefined && this.#entries.size >= statementsMax) return { flaw: 'too many statements' }
+    this.#entries.set(key, signed)
+    return 'added'
+  }
+
+  /** All statements, in an order that does not depend on when they came. */
+  all(): readonly SignedStatement[] {
+    return [...this.#entries.entries()].toSorted(([a], [b]) => compareIds(a, b)).map(([, signed]) => signed)
+  }
+
+  /** The statement of this kind by this signer, if there is one. */
+  find<K extends Statement['kind']>(
+    kind: K,
+    matches: (statement: Extract<Statement, { kind: K }>, signer: NodeId) => boolean,
+  ): SignedStatement | undefined {
+    return this.all().find(
+      ({ statement, signer }) =>
+        statement.kind === kind && matches(statement as Extract<Statement, { kind: K }>, signer),
+    )
+  }
+
+  /** Forgets what the new plan has made pointless. */
+  prune(keep: (statement: Statement) => boolean): void {
+    for (const [key, signed] of this.#entries) if (!keep(signed.statement)) this.#entries.delete(key)
+  }
+
+  #flaw({ statement, signer }: SignedStatement, scope: StatementScope): string | undefined {
+    if (statement.networkId !== scope.networkId) return 'another network'
+    if (statement.kind === 'without') return undefined
+    if (statement.clusterId !== scope.clusterId) return 'another cluster'
+    if (statement.epoch !== scope.epoch) return 'another epoch'
+    if (statement.kind === 'spec' && signer !== scope.operatorKey) return 'not the operator of this cluster'
+    return undefined
+  }
+
+  #genuine({ statement, signer, signature }: SignedStatement, scope: StatementScope): boolean {
+    if (statement.kind === 'spec' || statement.kind === 'without') {
+      return (
+        scope.operatorKey !== 'none' &&
+        signer === scope.operatorKey &&
+        this.#crypto.verifyOperator(signer, 'muster/order/1', statement, signature)
+      )
+    }
+    return this.#crypto.verify(signer, 'muster/statement/1', statement, signature)
+  }
+}
+
+function keyOf({ statement, signer }: SignedStatement): string {
+  switch (statement.kind) {
+    case 'initialised':
+    case 'ready':
+    case 'stalled':
+      return `${statement.kind} ${statement.grant} ${signer}`
+    case 'dead':
+      return `dead ${statement.subject} ${signer}`
+    case 'members':
+      return `members ${signer}`
+    case 'spec':
+    case 'without':
+      return `${statement.kind} ${signer}`
+  }
+}

@@ -1,0 +1,71 @@
+import type { Instant, NodeId } from '../model/ids.ts'
+import type { MembershipView } from '../model/member.ts'
+import type { ClusterPlan } from '../model/plan.ts'
+import type { DeadStatement, StalledStatement } from '../model/statement.ts'
+
+/** Revocations double the initialiser's time, up to an hour (protocol 2.3). */
+const initTimeoutMaxMs = 3_600_000
+
+/** What a voter's word depends on. */
+export interface TestimonySituation {
+  readonly self: NodeId
+  readonly plan: ClusterPlan
+  readonly view: MembershipView
+  /** When the initialiser last showed signed progress under this grant, on this node's clock. */
+  readonly progressAt: Instant
+  /** Grants that were revoked before this one. */
+  readonly revocations: number
+  /** Nobody is judged dead before. */
+  readonly graceUntil: Instant
+  readonly now: Instant
+}
+
+/** A statement that is due, without the parts that are the same in all of a cluster's statements. */
+export type DueStatement =
+  | Pick<StalledStatement, 'kind' | 'grant'>
+  | Pick<DeadStatement, 'kind' | 'subject' | 'incarnation'>
+
+/** When the present grant's initialiser has used up its time; undefined when no grant is under way. */
+export function stalledAt(
+  situation: Pick<TestimonySituation, 'plan' | 'progressAt' | 'revocations'>,
+): Instant | undefined {
+  const { plan, progressAt, revocations } = situation
+  if (plan.header.phase !== 'granted') return undefined
+  const patience = plan.body.spec.timers.initTimeoutMs * 2 ** Math.min(revocations, 30)
+  return progressAt + Math.min(patience, Math.max(initTimeoutMaxMs, plan.body.spec.timers.initTimeoutMs))
+}
+
+/** What a voter should say now of nodes that are silent. Nothing is said during the grace of a boot. */
+export function dueTestimony(situation: TestimonySituation): readonly DueStatement[] {
+  const { self, plan, view, graceUntil, now } = situation
+  if (!plan.header.voters.includes(self)) return []
+  const due: DueStatement[] = []
+  const stalled = stalledAt(situation)
+  if (stalled !== undefined && now >= stalled && plan.header.grant !== null) {
+    due.push({ kind: 'stalled', grant: plan.header.grant.number })
+  }
+  if (plan.header.phase !== 'active' || now < graceUntil) return due
+  const assigned = new Set(plan.body.assignments.map((assignment) => assignment.nodeId))
+  for (const { record, liveness, since } of view.members) {
+    const silentMs = now - since
+    if (liveness !== 'dead' || !assigned.has(record.nodeId) || record.nodeId === self) continue
+    if (silentMs < plan.body.spec.timers.deadAfterMs) continue
+    due.push({ kind: 'dead', subject: record.nodeId, incarnation: record.incarnation })
+  }
+  return due
+}
+
+/** The next moment at which `dueTestimony` may have more to say. */
+export function nextTestimonyAt(situation: TestimonySituation): Instant | undefined {
+  const { plan, view, graceUntil, now } = situation
+  const times: Instant[] = []
+  const stalled = stalledAt(situation)
+  if (stalled !== undefined) times.push(stalled)
+  if (plan.header.phase === 'active') {
+    for (const { liveness, since } of view.members) {
+      if (liveness === 'dead') times.push(Math.max(graceUntil, since + plan.body.spec.timers.deadAfterMs))
+    }
+  }
+  const ahead = times.filter((time) => time > now)
+  return ahead.length === 0 ? undefined : Math.min(...ahead)
+}
