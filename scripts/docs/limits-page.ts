@@ -6,13 +6,14 @@ import { parseDocComments } from './doc-comments.ts'
 export function limitsPage(): string {
   const source = readFileSync(new URL('../../src/core/model/limits.ts', import.meta.url), 'utf8')
   const reasons = parseDocComments(source)
-  const rows = Object.entries(limits)
-    .filter(([, value]) => typeof value === 'number')
-    .map(([name, value]) => {
-      const reason = reasons.get(name)
-      if (reason === undefined) throw new Error(`the limit ${name} has no comment that says why`)
-      return `| \`${name}\` | ${value.toLocaleString('en-GB')} | ${reason} |`
-    })
+  const values = new Map<string, unknown>(Object.entries(limits))
+  for (const name of values.keys()) {
+    if (!reasons.has(name)) throw new Error(`the limit ${name} has no comment that says why`)
+  }
+  // In the order of the source, where neighbours belong together.
+  const rows = [...reasons].map(
+    ([name, reason]) => `| \`${name}\` | ${formatCount(values.get(name))} | ${reason} |`,
+  )
   return [
     '# Limits',
     '',
@@ -25,4 +26,8 @@ export function limitsPage(): string {
     ...rows,
     '',
   ].join('\n')
+}
+
+function formatCount(value: unknown): string {
+  return typeof value === 'number' ? value.toLocaleString('en-GB') : String(value)
 }
