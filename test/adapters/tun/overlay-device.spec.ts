@@ -246,6 +246,7 @@ describe.skipIf(!canNetns)(`the overlay between two processes${skipReason}`, () 
       a.run('ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'eth0')
     }
     await eventually('a ping from the former address', () => a.ping(b.address4))
+    expect((await b.report()).state.peers[0]!.receivedPackets).toBeGreaterThanOrEqual(2)
     await b.apply([a])
   })
 
