@@ -43,16 +43,18 @@ const put = (key: 'boot' | 'plan', n: number): Write => ({ op: 'put', key, value
 const append = (n: number): Write => ({ op: 'append', log: 'chain', value: { n } })
 
 describe('the file store', () => {
-  for (const { name, run } of storeSuite) it(name, () => run({ open: async () => (await open()).store }))
+  it.each(storeSuite)('$name', async ({ run }) => {
+    const harness = { open: async () => (await open()).store }
+    await expect(run(harness)).resolves.toBeUndefined()
+  })
 })
 
 describe('the memory store', () => {
-  for (const { name, run } of storeSuite) {
-    it(name, () => {
-      const disk = createMemoryDisk()
-      return run({ open: async () => createMemoryStore(disk) })
-    })
-  }
+  it.each(storeSuite)('$name', async ({ run }) => {
+    const disk = createMemoryDisk()
+    const harness = { open: async () => createMemoryStore(disk) }
+    await expect(run(harness)).resolves.toBeUndefined()
+  })
 })
 
 describe('a state directory', () => {
@@ -61,7 +63,10 @@ describe('a state directory', () => {
     expect((await stat(directory)).mode & 0o777).toBe(0o700)
     const names = (await readdir(directory)).toSorted()
     expect(names).toEqual(['a.state', 'b.state', 'chain.log', 'lock'])
-    for (const name of names) expect((await stat(join(directory, name))).mode & 0o777, name).toBe(0o600)
+    const modes = await Promise.all(
+      names.map(async (name) => (await stat(join(directory, name))).mode & 0o777),
+    )
+    expect(modes).toEqual(names.map(() => 0o600))
   })
 
   it('that others may read is closed to them', async () => {
