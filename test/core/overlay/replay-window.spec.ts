@@ -45,6 +45,23 @@ describe('ReplayWindow', () => {
     )
   })
 
+  it('accepts every step forward, however often the bitmap wraps around', () => {
+    const strides = fc.oneof(
+      fc.constant(1),
+      fc.integer({ min: 1, max: 70 }),
+      fc.integer({ min: 1, max: 3_000 }),
+    )
+    fc.assert(
+      fc.property(strides, (stride) => {
+        const window = new ReplayWindow()
+        for (let counter = 0; counter < stride * 5_000; counter += stride) {
+          if (!window.accept(counter)) expect(counter).toBe('accepted')
+        }
+        expect(window.newest).toBe(stride * 4_999)
+      }),
+    )
+  })
+
   it('is not moved by asking', () => {
     const window = new ReplayWindow()
     expect(window.isFresh(1_000_000)).toBe(true)
