@@ -220,6 +220,21 @@ describe('an accusation', () => {
     expect(membership.member(subject)?.liveness).toBe('dead')
   })
 
+  it('is not proved by a pause of our own: the wait goes on where it stood', () => {
+    const membership = acquainted(5)
+    const subject = nodeName(2)
+    membership.handle(peer, claim(subject, 'suspect', peer), 0)
+    for (let now = 0; now <= 2_000; now += 100) membership.handleDeadline(now)
+    membership.handleDeadline(600_000)
+    expect(membership.member(subject)?.liveness).toBe('suspect')
+    membership.handle(
+      subject,
+      { kind: 'hello', record: signed(recordOf(subject, { incarnation: 1 })) },
+      600_100,
+    )
+    expect(membership.member(subject)?.liveness).toBe('alive')
+  })
+
   it('is the first thing that the accused hears from us', () => {
     const membership = acquainted(5)
     const subject = nodeName(2)
