@@ -1,6 +1,6 @@
 import type { Instant, NodeId } from '../model/ids.ts'
 import type { MembershipView } from '../model/member.ts'
-import type { CertifiedPlan } from '../model/plan.ts'
+import type { ClusterPlan } from '../model/plan.ts'
 import type { DeadStatement } from '../model/statement.ts'
 
 /**
@@ -9,13 +9,13 @@ import type { DeadStatement } from '../model/statement.ts'
  * of the voters: then it is probably the one that is cut off.
  */
 export function deathsToAttest(
-  parent: CertifiedPlan,
+  plan: ClusterPlan,
   view: MembershipView,
   self: NodeId,
   now: Instant,
   graceUntil: Instant,
 ): readonly DeadStatement[] {
-  const { header, body } = parent.plan
+  const { header, body } = plan
   if (!header.voters.includes(self)) return []
   const alive = new Set(
     view.members.filter((member) => member.liveness === 'alive').map((member) => member.record.nodeId),

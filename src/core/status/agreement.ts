@@ -125,7 +125,8 @@ export function hostnameUnique(input: StatusInput): ConditionDraft {
 
 /** Whether the overlay's addresses are free on this site, and this node has one. */
 export function addressFree(input: StatusInput): ConditionDraft {
-  if (input.charterRefused !== undefined) {
+  // Other refusals of the charter belong to `Chartered` alone.
+  if (input.charterRefused?.reason.startsWith('Address') === true) {
     return { type: 'AddressFree', status: 'false', ...input.charterRefused }
   }
   const mine = input.plan?.plan.body.assignments.find((one) => one.nodeId === input.self)

@@ -3,6 +3,7 @@ import type { NodeStatus } from './types.ts'
 
 /** Conditions that explain a wait better than the wait itself does, gravest first. */
 const gravest: readonly string[] = [
+  'StateWritable',
   'IdentityTrusted',
   'NoFork',
   'AddressFree',

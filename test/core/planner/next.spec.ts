@@ -330,7 +330,7 @@ describe('what a voter attests', () => {
     site.set(node(4), { liveness: 'dead', since: site.now - 299_000 })
     site.set(node(5), { liveness: 'left', left: true })
     const subjects = (): string[] =>
-      deathsToAttest(site.certified(), site.view(), node(1), site.now, 0).map((one) => one.subject)
+      deathsToAttest(site.certified().plan, site.view(), node(1), site.now, 0).map((one) => one.subject)
     expect(subjects()).toEqual([node(5)])
     site.now += 1_000
     expect(subjects()).toEqual([node(4), node(5)])

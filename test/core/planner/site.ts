@@ -42,9 +42,10 @@ export function signed(signer: string, statement: Statement): SignedStatement {
   return { statement, signer, signature: new Uint8Array(signatureOf(signer, label, statement)) }
 }
 
-/** `node(3)` is a well-formed peer id whose order follows its number. */
+/** `node(3)` is a well-formed peer id; ids are ordered as their numbers. */
 export function node(number: number): NodeId {
-  return `12D3KooWNode${String(number).padStart(3, '0').replaceAll('0', 'z')}${'x'.repeat(12)}q${String(number).padStart(7, '1').replaceAll('0', 'z')}`
+  const letters = [...String(number).padStart(8, '0')].map((digit) => 'abcdefghij'[Number(digit)])
+  return `12D3KooWNode${'x'.repeat(20)}${letters.join('')}`
 }
 
 export function nodes(count: number, first = 1): NodeId[] {

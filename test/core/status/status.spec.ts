@@ -1,0 +1,324 @@
+// Proves that the status names what is wrong, who is missing and what to do, from hand-made moments of a node's
+// way, and that the beginning of a condition does not move while its status stays.
+import { describe, expect, it } from 'vitest'
+
+import type { K3sObservation } from '../../../src/core/k3s/types.ts'
+import type { Condition } from '../../../src/core/model/condition.ts'
+import type { MemberRecord, MembershipView } from '../../../src/core/model/member.ts'
+import type { OverlayState } from '../../../src/core/overlay/intent.ts'
+import { buildStatus } from '../../../src/core/status/build-status.ts'
+import { ConditionLog } from '../../../src/core/status/condition-log.ts'
+import type { NodeStatus, StatusInput } from '../../../src/core/status/types.ts'
+import { autoCaveat, why } from '../../../src/core/status/why.ts'
+import { Site, networkId, node, nodes } from '../planner/site.ts'
+
+const overlay: OverlayState = {
+  up: true,
+  device: 'muster0',
+  address4: '10.144.1.2',
+  address6: 'fd12::2',
+  mtu: 1_280,
+  detail: '',
+  peers: [],
+}
+
+const k3s: K3sObservation = {
+  installed: true,
+  version: 'v1.36.3+k3s1',
+  unit: 'running',
+  detail: '',
+  apiAnswers: true,
+  ready: true,
+  hasEtcdData: true,
+  tombstone: false,
+  caHash: '',
+  configured: '',
+  access: '',
+  members: undefined,
+}
+
+function inputOf(site: Site, change: Partial<StatusInput> = {}): StatusInput {
+  const { plan } = site
+  return {
+    now: site.now,
+    networkName: 'site',
+    networkId,
+    self: node(1),
+    view: site.view(),
+    bootstrap: { mode: 'expect', expect: 3 },
+    identitiesSeen: site.view().members.length,
+    linkUp: true,
+    connected: nodes(2, 2),
+    refused: [],
+    quarantine: undefined,
+    plan: plan === undefined ? undefined : site.certified(),
+    planHash: '',
+    plannerReasons: [],
+    charterRefused: undefined,
+    consensus: {
+      leader: undefined,
+      ballot: undefined,
+      have: 0,
+      need: 0,
+      missing: [],
+      refusals: [],
+      retryAt: undefined,
+    },
+    fork: undefined,
+    overlay,
+    k3s,
+    settleAt: undefined,
+    ...change,
+  }
+}
+
+function statusOf(input: StatusInput): NodeStatus {
+  return buildStatus(input, new ConditionLog())
+}
+
+function condition(input: StatusInput, type: string): Condition | undefined {
+  return statusOf(input).conditions.find((one) => one.type === type)
+}
+
+/** The view with part of one member's record said otherwise. */
+function edited(view: MembershipView, id: string, change: Partial<MemberRecord>): MembershipView {
+  return {
+    ...view,
+    members: view.members.map((member) =>
+      member.record.nodeId === id ? { ...member, record: { ...member.record, ...change } } : member,
+    ),
+  }
+}
+
+/** A site whose cluster is active. */
+function running(machines = 3): Site {
+  const site = new Site(machines).born()
+  site.settle()
+  return site
+}
+
+describe('phase', () => {
+  const idle = { overlay: undefined, k3s: undefined }
+
+  it('follows the way of the data', () => {
+    const young = new Site(1)
+    expect(statusOf(inputOf(young, { ...idle, connected: [] })).phase).toBe('discovery')
+    expect(statusOf(inputOf(young, { ...idle, connected: [node(2)] })).phase).toBe('membership')
+    expect(statusOf(inputOf(new Site(3), idle)).phase).toBe('plan')
+    const site = running()
+    expect(statusOf(inputOf(site, idle)).phase).toBe('overlay')
+    expect(statusOf(inputOf(site, { k3s: { ...k3s, installed: false } })).phase).toBe('install')
+    expect(statusOf(inputOf(site, { k3s: { ...k3s, ready: false } }))).toMatchObject({
+      phase: 'k3s',
+      ready: false,
+    })
+    expect(statusOf(inputOf(site))).toMatchObject({ phase: 'k3s', ready: true, waiting: [] })
+  })
+})
+
+describe('waits', () => {
+  it('count the machines and name those who fell silent', () => {
+    const site = new Site(2)
+    site.set(node(2), { liveness: 'suspect' })
+    expect(statusOf(inputOf(site)).waiting).toMatchObject([
+      { for: 'members', have: 1, need: 3, missing: [expect.stringContaining('host-')] },
+    ])
+  })
+
+  it('count votes, and name who refuses and why', () => {
+    const site = new Site(3)
+    const consensus = {
+      leader: node(1),
+      ballot: { number: 4, proposer: node(1) },
+      have: 1,
+      need: 3,
+      missing: [node(3)],
+      refusals: [{ voter: node(2), reason: 'HigherPromise', message: 'it promised ballot 5' }],
+      retryAt: site.now + 2_000,
+    }
+    const [wait] = statusOf(inputOf(site, { consensus })).waiting
+    expect(wait).toMatchObject({ for: 'votes', have: 1, need: 3, retryAt: site.now + 2_000 })
+    expect(wait?.message).toMatch(/HigherPromise.*no answer from host-/)
+  })
+
+  it('name the initialiser with its progress', () => {
+    const site = new Site(4).born()
+    const granted = site.next()
+    if (granted.kind !== 'propose') throw new Error('no grant')
+    site.certify(granted.plan)
+    const initialiser = site.chain().grant?.team[0] as string
+    const view = edited(site.view(), initialiser, { phase: 'k3s-starting', note: 'etcd elects itself' })
+    const outsider = nodes(4).find((id) => !site.servers().includes(id)) as string
+    const status = statusOf(inputOf(site, { view, self: outsider, k3s: { ...k3s, ready: false } }))
+    expect(status.phase).toBe('plan')
+    expect(status.waiting).toMatchObject([
+      { for: 'initialiser', message: expect.stringContaining('k3s-starting, etcd elects itself') },
+    ])
+  })
+
+  it('name the voters that are missing', () => {
+    const site = running()
+    site.set(node(2), { liveness: 'dead' })
+    site.set(node(3), { liveness: 'dead' })
+    const status = statusOf(inputOf(site))
+    expect(status.waiting).toMatchObject([{ for: 'voters', have: 1, need: 2 }])
+    expect(why(status)[0]).toMatch(/^VotersQuorum: .*recover --plan-only/)
+  })
+
+  it('name the change of etcd that is under way', () => {
+    const site = running(4)
+    site.kill(site.servers().find((id) => id !== node(1)) as string)
+    site.report()
+    const planned = site.next()
+    if (planned.kind !== 'propose') throw new Error('no removal')
+    site.certify(planned.plan)
+    expect(statusOf(inputOf(site)).waiting.map((wait) => wait.for)).toContain('etcd members')
+  })
+})
+
+describe('conditions', () => {
+  const site = new Site(3)
+
+  it.each<[string, string, string, Partial<StatusInput>, RegExp]>([
+    ['PeersFound', 'false', 'NoLink', { linkUp: false, connected: [] }, /link/],
+    ['PeersFound', 'false', 'Disconnected', { connected: [] }, /None of 2 known peers/],
+    [
+      'PeersTrusted',
+      'false',
+      'ForeignNetwork',
+      { refused: [{ peer: undefined, address: '/ip4/10.0.0.9', code: 'ForeignNetwork', detail: '' }] },
+      /10\.0\.0\.9: ForeignNetwork/,
+    ],
+    [
+      'IdentityTrusted',
+      'false',
+      'HardwareDiffers',
+      { quarantine: { reason: 'HardwareDiffers', message: 'another board', hint: 'wait' } },
+      /another board/,
+    ],
+    [
+      'AddressFree',
+      'false',
+      'AddressOverlap',
+      { charterRefused: { reason: 'AddressOverlap', message: 'overlaps 10.144.7.0/24', hint: 'change' } },
+      /10\.144\.7/,
+    ],
+    ['Chartered', 'false', 'TooManyIdentities', { identitiesSeen: 6 }, /6 identities.*does not vote/],
+    [
+      'NoFork',
+      'false',
+      'TwoClusters',
+      { fork: { clusterId: 'dd'.repeat(16), signers: [node(2)] } },
+      /dddddddd/,
+    ],
+    [
+      'OverlayReady',
+      'false',
+      'Down',
+      { overlay: { ...overlay, up: false, detail: 'no /dev/net/tun' } },
+      /tun/,
+    ],
+    ['K3sInstalled', 'false', 'Missing', { k3s: { ...k3s, installed: false } }, /no k3s binary/],
+    [
+      'K3sReady',
+      'false',
+      'Failed',
+      { k3s: { ...k3s, ready: false, unit: 'failed', detail: 'port 6443 is taken' } },
+      /port 6443/,
+    ],
+  ])('%s is %s for %s', (type, status, reason, change, words) => {
+    const found = condition(inputOf(site, change), type)
+    expect(found).toMatchObject({ status, reason })
+    expect(found?.message).toMatch(words)
+  })
+
+  it('do not blame the addresses for another refusal of the charter', () => {
+    const charterRefused = { reason: 'TooManyIdentities', message: 'too many', hint: '' }
+    expect(condition(inputOf(site, { charterRefused }), 'AddressFree')?.status).toBe('unknown')
+    expect(condition(inputOf(site, { charterRefused }), 'Chartered')?.reason).toBe('TooManyIdentities')
+  })
+
+  it('name the keys that differ, and on which machines', () => {
+    const view = edited(
+      edited(site.view(), node(1), { specKeys: { controlPlane: 'a', k3s: 'x' } }),
+      node(2),
+      {
+        specHash: '11'.repeat(32),
+        specKeys: { controlPlane: 'b', k3s: 'x' },
+      },
+    )
+    const found = condition(inputOf(site, { view }), 'SpecAgreed')
+    expect(found).toMatchObject({ status: 'false', reason: 'SpecDiffers' })
+    expect(found?.message).toMatch(/controlPlane on host-/)
+    expect(found?.message).not.toMatch(/k3s on/)
+  })
+
+  it('name both bootstrap settings that differ', () => {
+    const view = edited(site.view(), node(2), { bootstrap: { mode: 'expect', expect: 5 } })
+    const all = edited(view, node(3), { bootstrap: { mode: 'expect', expect: 3 } })
+    const found = condition(inputOf(site, { view: all }), 'BootstrapAgreed')
+    expect(found?.message).toMatch(/expect: 3, but host-.* has expect: 5/)
+  })
+
+  it('name the shared hostname and the name that the plan found instead', () => {
+    const twins = new Site(2, {}, () => ({ hostname: 'kairos' })).born()
+    const found = condition(inputOf(twins), 'HostnameUnique')
+    expect(found).toMatchObject({ status: 'false', reason: 'HostnameShared' })
+    expect(found?.message).toMatch(/this one is kairos-[a-z0-9]{8}/)
+  })
+})
+
+describe('since', () => {
+  it('stays while a status stays, and moves when it changes', () => {
+    const site = new Site(3)
+    const log = new ConditionLog()
+    const sinceAt = (now: number, connected: readonly string[]): number | undefined =>
+      buildStatus(inputOf(site, { now, connected }), log).conditions.find((one) => one.type === 'PeersFound')
+        ?.since
+    expect(sinceAt(10, [node(2)])).toBe(10)
+    expect(sinceAt(20, [node(2), node(3)])).toBe(10)
+    expect(sinceAt(30, [])).toBe(30)
+    expect(sinceAt(40, [node(2)])).toBe(40)
+  })
+
+  it('starts again for a wait that ended and came back', () => {
+    const log = new ConditionLog()
+    const wait = { for: 'votes', have: 0, need: 1, missing: [], retryAt: undefined, message: '' }
+    expect(log.stampWaits([wait], 10)[0]?.since).toBe(10)
+    expect(log.stampWaits([wait], 20)[0]?.since).toBe(10)
+    log.stampWaits([], 30)
+    expect(log.stampWaits([wait], 40)[0]?.since).toBe(40)
+  })
+})
+
+describe('why', () => {
+  it('has nothing to say of a node that has come all the way', () => {
+    expect(why(statusOf(inputOf(running())))).toEqual(['Nothing: this node has come all the way.'])
+  })
+
+  it('puts the gravest first and says each thing once', () => {
+    const charterRefused = { reason: 'AddressOverlap', message: 'overlaps.', hint: 'Change it.' }
+    const quarantine = { reason: 'HardwareDiffers', message: 'another board.', hint: 'Wait.' }
+    const lines = why(statusOf(inputOf(new Site(3), { charterRefused, quarantine })))
+    expect(lines.slice(0, 2)).toEqual([
+      'IdentityTrusted: another board. Wait.',
+      'AddressFree: overlaps. Change it.',
+    ])
+    expect(lines.filter((line) => line.includes('overlaps'))).toHaveLength(1)
+  })
+
+  it('says what auto does not promise, until the charter is made', () => {
+    const auto = { bootstrap: { mode: 'auto' } } as const
+    expect(why(statusOf(inputOf(new Site(3), auto))).at(-1)).toBe(autoCaveat)
+    expect(why(statusOf(inputOf(running(), auto)))).not.toContain(autoCaveat)
+  })
+})
+
+it('lists everybody in the plan or in the view, with role, address, vote and leader', () => {
+  const site = running()
+  site.set(node(8), {})
+  const { members } = statusOf(inputOf(site, { consensus: { ...inputOf(site).consensus, leader: node(2) } }))
+  expect(members.map((row) => row.id)).toEqual([node(1), node(2), node(3), node(8)])
+  expect(members[1]).toMatchObject({ role: 'control-plane', voter: true, leader: true, liveness: 'alive' })
+  expect(members[3]).toMatchObject({ role: '', address4: '', voter: false, leader: false })
+})
