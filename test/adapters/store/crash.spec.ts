@@ -96,6 +96,25 @@ it('a crash during a persist leaves the old state or the new one', async () => {
   expect(Math.min(seen.old, seen.new)).toBeGreaterThan(10)
 })
 
+it('a crash during the very first persist, which makes the chain’s file, leaves nothing or all of it', async () => {
+  const fresh = new CrashingFileSystem()
+  await open(fresh, () => seed)
+  await forEachCrash(
+    fresh.image(),
+    async (fileSystem) => {
+      const { store } = await open(fileSystem)
+      await store.persist([put('boot', 1), append(0)])
+    },
+    async (found, finished) => {
+      const { opened, state } = await stateOf(found)
+      expect(opened.seed).toEqual(seed)
+      const kept = { values: { boot: { n: 1 } }, chain: [{ n: 0 }] }
+      if (finished || state.chain.length > 0) expect(state).toEqual(kept)
+      else expect(state).toEqual({ values: {}, chain: [] })
+    },
+  )
+})
+
 it('a crash after a crash, while the copies are mended, loses nothing either', async () => {
   const found = new Set<DiskImage>()
   await forEachCrash(
