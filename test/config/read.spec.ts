@@ -321,6 +321,7 @@ describe('mistakes', () => {
       read('p2p:\n  network_token: topsecret\n   role: x\n').diagnostics,
       read('muster: {token: >\n  topsecret\n}').diagnostics,
       read('users:\n- {name: a, passwd: topsecret, shel: x}\n').diagnostics,
+      read('muster: {token: another}\np2p:\n  network_token:\n    topsecret\n').diagnostics,
       read('muster:\n  token: topsecret\n', 'p2p: {network_token: topsecret2}').diagnostics,
       read('k3s: {env: {K3S_TOKEN: topsecret}, agrs: []}').diagnostics,
     ])
