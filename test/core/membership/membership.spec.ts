@@ -272,6 +272,36 @@ describe('an indirect probe', () => {
   })
 })
 
+describe('silence', () => {
+  it('makes a node doubt itself first: it probes others ever more slowly, up to eight times', () => {
+    const membership = acquainted(60)
+    const probed: number[] = []
+    for (let now = 0; now <= 40_000; now += 50) {
+      membership.handleDeadline(now)
+      for (const { message } of sends(membership.drain())) {
+        if (message.kind === 'ping') probed.push(now)
+      }
+    }
+    // Each failed probe is two pings, one a second at first: 80 in 40 s for a node that trusts itself.
+    expect(probed.length).toBeGreaterThan(8)
+    expect(probed.length).toBeLessThan(30)
+  })
+
+  it('of the dead is tried again for ever, with the charge, so that they can answer', () => {
+    const membership = acquainted(1)
+    for (let now = 0; now <= 30_000; now += 50) membership.handleDeadline(now)
+    expect(membership.member(peer)?.liveness).toBe('dead')
+    membership.drain()
+    for (let now = 30_000; now <= 3_630_000; now += 500) membership.handleDeadline(now)
+    const knocks = sends(membership.drain()).filter(({ message }) => message.kind === 'ping')
+    expect(knocks.length).toBeGreaterThan(3_600 / 37.5 - 5)
+    expect(knocks.length).toBeLessThan(3_600 / 22.5 + 10)
+    for (const { message } of knocks) {
+      expect(message).toMatchObject({ claims: [{ subject: peer, liveness: 'dead' }] })
+    }
+  })
+})
+
 describe('a digest', () => {
   it('that is equal is not answered; one that differs leads to what differs, both ways', () => {
     const left = acquainted(4)
