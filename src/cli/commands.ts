@@ -1,7 +1,27 @@
 import type { Command } from './command.ts'
-import { agentCommands } from './commands/agent.ts'
-import { labCommands } from './commands/lab.ts'
+import { aboutCommands } from './commands/about.ts'
+import { agentCommand } from './commands/agent.ts'
+import { configCommands } from './commands/config.ts'
+import { getCommands } from './commands/get.ts'
+import { kubeconfigCommand } from './commands/kubeconfig.ts'
 import { labHostCommands } from './commands/lab-hosts.ts'
+import { labCommands } from './commands/lab.ts'
+import { specCommands } from './commands/spec.ts'
+import { statusCommands } from './commands/status.ts'
+import { tokenCommands } from './commands/token.ts'
+import { waitCommand } from './commands/wait.ts'
 
 /** Every command, in the order in which the overview shows them. */
-export const commands: readonly Command[] = [...agentCommands, ...labCommands, ...labHostCommands]
+export const commands: readonly Command[] = [
+  ...labCommands,
+  ...labHostCommands,
+  ...tokenCommands,
+  ...configCommands,
+  agentCommand,
+  ...statusCommands,
+  ...getCommands,
+  waitCommand,
+  kubeconfigCommand,
+  ...specCommands,
+  ...aboutCommands,
+]

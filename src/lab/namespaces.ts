@@ -139,13 +139,13 @@ function unshareFlags(rootless: boolean): string[] {
 async function startHolder(command: readonly string[]): Promise<ProcessReference> {
   const [program = '', ...args] = command
   const child = spawn(program, args, { detached: true, stdio: 'ignore', cwd: '/' })
-  let ended = false
-  child.on('exit', () => (ended = true)).on('error', () => (ended = true))
+  // A program that is not there shows in the pid that the child never had.
+  child.on('error', () => undefined)
   child.unref()
   const giveUpAt = performance.now() + 20_000
-  while (!ended && performance.now() < giveUpAt) {
-    const outerDepth = child.pid === undefined ? 0 : pidChain(child.pid).length
-    const pid = descendantsOf(child.pid ?? 0).find((candidate) => {
+  while (child.pid !== undefined && child.exitCode === null && performance.now() < giveUpAt) {
+    const outerDepth = pidChain(child.pid).length
+    const pid = descendantsOf(child.pid).find((candidate) => {
       const chain = pidChain(candidate)
       return chain.at(-1) === 1 && chain.length > outerDepth
     })
@@ -153,6 +153,6 @@ async function startHolder(command: readonly string[]): Promise<ProcessReference
     if (init !== undefined) return init
     await sleep(10)
   }
-  if (!ended && child.pid !== undefined) process.kill(child.pid, 'SIGKILL')
+  child.kill('SIGKILL')
   throw new MusterError('ERR_LAB_RIGHTS', { detail: `${command.join(' ')} did not start` })
 }

@@ -1,13 +1,13 @@
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { newNetwork } from '../agent/api/operator.ts'
 import { MusterError } from '../errors.ts'
 import { address4Of, address6Of, labHostsMax, type NetworkMode } from './addresses.ts'
 import { labCloudConfig } from './cloud-config.ts'
 import { endLab } from './down.ts'
 import { makeHost, startAgent } from './hosts.ts'
 import { namespaceObstacle, startSwitch } from './namespaces.ts'
-import { newNetwork } from './network-token.ts'
 import { isAlive } from './processes.ts'
 import { claimLabsDirectory, labDirectory, type LabState, loadLabState, saveLabState } from './state.ts'
 import { provideTools, type ToolName } from './tools.ts'
@@ -138,8 +138,9 @@ async function checkRights(rootless: boolean): Promise<void> {
 }
 
 function newCloudConfig(state: LabState, mdns: boolean): string {
-  const { token, operatorPrivateKey } = newNetwork({ name: `lab-${state.name}` })
-  writeFileSync(join(state.directory, 'operator.pem'), operatorPrivateKey, { mode: 0o600 })
+  const { token, operatorKey } = newNetwork({ name: tokenName(state.name) })
+  const keyText = `${operatorKey.privateKeyText}\n`
+  writeFileSync(join(state.directory, 'operator.key'), keyText, { mode: 0o600 })
   const firstHost = state.network === 'ipv6-only' ? address6Of(1) : address4Of(1)
   return labCloudConfig({
     token,
@@ -148,6 +149,11 @@ function newCloudConfig(state: LabState, mdns: boolean): string {
     mdns,
     peers: mdns ? [] : [firstHost],
   })
+}
+
+/** A token's name has at most 32 characters and does not end with a hyphen; a lab's is freer. */
+function tokenName(labName: string): string {
+  return `lab-${labName}`.slice(0, 32).replace(/-+$/, '')
 }
 
 /** A program named `k3s` that is the contract double. */

@@ -1,4 +1,4 @@
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { type ExitCode, MusterError } from '../../errors.ts'
 import type { ErrorResource } from './resources.ts'
 
@@ -69,7 +69,7 @@ export async function callAgent<T>(
 
 /** Each status that the agent reports from now on. Ends when the agent goes or the signal aborts. */
 export async function* watchAgent<T>(socketPath: string, signal: AbortSignal): AsyncGenerator<T> {
-  const response = await new Promise<import('node:http').IncomingMessage>((resolve, reject) => {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const call = request({ socketPath, path: '/v1/watch', signal }, resolve)
     call.on('error', reject)
     call.end()

@@ -156,6 +156,11 @@ export interface ExplainResource extends Resource<'Explanation'> {
   readonly reasons: readonly string[]
 }
 
+/** `GET /v1/why`: what stands in this node's way, one sentence each, gravest first. */
+export interface WhyResource extends Resource<'Why'> {
+  readonly items: readonly string[]
+}
+
 /** `GET /v1/spec`: the spec of the newest plan, or the one this machine's configuration asks for. */
 export interface SpecResource extends Resource<'Spec'> {
   readonly source: 'plan' | 'configuration'

@@ -1,55 +1,52 @@
-import { usage } from '../arguments.ts'
-import type { Command } from '../command.ts'
+import { type Command, type Flag } from '../command.ts'
 
-/** The daemon itself. */
-export const agentCommands: readonly Command[] = [
-  {
-    path: ['agent'],
-    summary: 'Run the agent on this machine',
-    description: `Reads the cloud-config files, finds the other machines of the network, agrees with them on a plan, and
-carries out its part: overlay, then k3s. It goes on until it is told to stop; k3s and the overlay
-device outlive it. Every transition is one line on stderr.`,
-    flags: {
-      config: {
-        type: 'string',
-        value: 'FILE',
-        multiple: true,
-        summary: 'cloud-config file (default: /etc/muster/*.yaml)',
-      },
-      root: { type: 'string', value: 'DIR', summary: 'prefix of all paths, for a host of the lab' },
-      k3s: { type: 'string', value: 'PATH', summary: 'k3s binary (default: what the configuration says)' },
-      services: {
-        type: 'string',
-        value: 'WHO',
-        choices: ['systemd', 'process'],
-        default: 'systemd',
-        summary: 'who runs k3s',
-      },
-      'log-format': {
-        type: 'string',
-        value: 'FORMAT',
-        choices: ['text', 'json'],
-        default: 'text',
-        summary: 'how to log',
-      },
+/** Which cloud-config files are meant. */
+export const configFlags: Readonly<Record<'config' | 'root', Flag>> = {
+  config: {
+    type: 'string',
+    short: 'c',
+    value: 'FILE',
+    multiple: true,
+    summary: 'a cloud-config file (default: /etc/muster/*.yaml)',
+  },
+  root: { type: 'string', value: 'DIR', summary: 'put this before every path of the machine' },
+}
+
+export const agentCommand: Command = {
+  path: ['agent'],
+  summary: 'Run the agent of this machine until it is told to stop',
+  description: `Finds the other machines, agrees with them on a plan, makes the overlay and runs k3s as the plan says.
+Logs one line for each change of state to stderr. Normally started by systemd.`,
+  flags: {
+    ...configFlags,
+    k3s: { type: 'string', value: 'PATH', summary: 'the k3s binary (default: as configured)' },
+    services: {
+      type: 'string',
+      value: 'KIND',
+      choices: ['systemd', 'process'],
+      default: 'systemd',
+      summary: 'who runs k3s',
     },
-    examples: ['muster agent', 'muster agent --config site.yaml --k3s /usr/local/bin/k3s'],
-    run: async ({ flags, signal }) => {
-      const services = flags.text('services')
-      const logFormat = flags.text('log-format')
-      if (services !== 'systemd' && services !== 'process') throw usage(`--services ${services}`)
-      if (logFormat !== 'text' && logFormat !== 'json') throw usage(`--log-format ${logFormat}`)
-      const { runAgent } = await import('../../agent/main.ts')
-      await runAgent(
-        {
-          configFiles: flags.texts('config'),
-          root: flags.text('root') ?? '',
-          k3sPath: flags.text('k3s'),
-          services,
-          logFormat,
-        },
-        signal,
-      )
+    'log-format': {
+      type: 'string',
+      value: 'FORMAT',
+      choices: ['text', 'json'],
+      summary: 'how to log (default: text on a terminal, else json)',
     },
   },
-]
+  examples: ['muster agent', 'muster agent --config site.yaml --log-format json'],
+  run: async ({ flags, terminal, signal }) => {
+    const { runAgent } = await import('../../agent/main.ts')
+    const format = flags.text('log-format') ?? (terminal.stderr.isTTY === true ? 'text' : 'json')
+    await runAgent(
+      {
+        configFiles: flags.texts('config'),
+        root: flags.text('root') ?? '',
+        k3sPath: flags.text('k3s'),
+        services: flags.text('services') === 'process' ? 'process' : 'systemd',
+        logFormat: format === 'json' ? 'json' : 'text',
+      },
+      signal,
+    )
+  },
+}
