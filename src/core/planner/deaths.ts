@@ -26,8 +26,10 @@ export function deathsToAttest(
   const { networkId, epoch, clusterId } = header
   return view.members
     .filter(({ record, liveness, since }) => {
-      if (record.nodeId === self || !planned.has(record.nodeId)) return false
+      if (!planned.has(record.nodeId)) return false
+      // A leaver attests its own goodbye: of two voters, one alone is no majority.
       if (record.left) return true
+      if (record.nodeId === self) return false
       return liveness === 'dead' && now >= graceUntil && now - since >= body.spec.timers.deadAfterMs
     })
     .map(({ record }) => ({

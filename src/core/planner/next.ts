@@ -77,9 +77,7 @@ export function planNext(input: NextInput): Planned {
   }
   draft = takeOrder(desk, draft)
   if (plan.header.phase === 'active') draft = controlPlane(desk, draft)
-  draft = retire(desk, draft)
-  draft = welcome(desk, draft)
-  draft = replaceVoters(desk, draft)
+  draft = roster(desk, draft)
   if (plan.header.phase !== 'active') draft = grant(desk, draft)
   return finish(desk, draft)
 }
@@ -209,6 +207,17 @@ function controlPlane(desk: Desk, draft: Draft): Draft {
 
 function isServer(body: PlanBody, id: NodeId): boolean {
   return body.assignments.some((one) => one.nodeId === id && one.role === 'control-plane')
+}
+
+/** Leavers, newcomers and voters. A voter leaves only if the others can go on without it. */
+function roster(desk: Desk, draft: Draft): Draft {
+  const retired = replaceVoters(desk, welcome(desk, retire(desk, draft)))
+  const assigned = new Set(retired.assignments.map((one) => one.nodeId))
+  const stuck = retired.voters.filter((id) => !assigned.has(id))
+  if (stuck.length === 0) return retired
+  const staying = replaceVoters(desk, welcome(desk, draft))
+  const words = `${stuck.map(shortId).join(', ')} cannot leave yet: too few other voters are alive.`
+  return { ...staying, waits: [...staying.waits, words] }
 }
 
 /** Workers that said goodbye, and whose end a majority of the voters attests. A machine that is off keeps its place. */

@@ -72,7 +72,9 @@ export function nextVoters(input: VotersInput): VotersChange {
   const wanted = largestOdd(Math.min(votersMax, healthy))
   if (wanted > voters.length) add(wanted - voters.length)
 
-  if (voters.length % 2 === 0 && voters.length !== 2 && add(1) === 0) {
+  // Two are kept where there are just two machines; but a leaver does not leave one behind with a silent one.
+  const pair = voters.length === 2 && (retired.size === 0 || voters.every(isPresent))
+  if (voters.length % 2 === 0 && !pair && add(1) === 0) {
     const weakest = voters.toSorted(
       (a, b) =>
         Number(isPresent(a)) - Number(isPresent(b)) || compareCandidates(candidateOf(b), candidateOf(a)),

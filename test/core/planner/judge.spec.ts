@@ -429,6 +429,11 @@ describe('judge of evidence', () => {
     expect(verdictOf(regrant, plan)).toBe('EvidenceForged')
   })
 
+  it('wants three of five voters, and is content with three', () => {
+    expect(regrant.parent?.header.voters).toHaveLength(5)
+    expect(regrant.plan.body.evidence).toHaveLength(3)
+  })
+
   it('does not count those who are no voters', () => {
     const plan = withEvidence(regrant, (all) =>
       sortedEvidence(

@@ -146,6 +146,28 @@ describe('growth and repair', () => {
     expect(site.chain().voters).not.toContain(dead)
   })
 
+  it('keeps a removal open while no spare is left, so that etcd is not left even', () => {
+    const site = new Site(4).born()
+    site.settle()
+    const spare = [1, 2, 3, 4].map(node).find((id) => !site.servers().includes(id)) as string
+    site.kill(site.servers()[0] as string)
+    site.report()
+    const removal = site.next()
+    if (removal.kind !== 'propose') throw new Error('no removal')
+    site.certify(removal.plan)
+    site.set(spare, { liveness: 'suspect' })
+    site.report()
+    expect(site.next()).toMatchObject({
+      kind: 'nothing',
+      reasons: [expect.stringContaining('even number')],
+    })
+    site.set(spare, { liveness: 'alive' })
+    expect(site.next()).toMatchObject({
+      kind: 'propose',
+      plan: { header: { openChange: { kind: 'add', node: spare } } },
+    })
+  })
+
   it('keeps a dead server while nobody can take its place, and says so', () => {
     const site = new Site(3).born()
     site.settle()
@@ -278,6 +300,26 @@ describe('leaving', () => {
     expect(site.certified().plan.body.retired.map((one) => one.nodeId)).toEqual([leaver])
   })
 
+  it('keeps voters that leave while the others could not go on without them', () => {
+    const site = new Site(5, { controlPlane: 1 }).born()
+    site.settle()
+    const [server] = site.servers() as [string]
+    const workers = [1, 2, 3, 4, 5].map(node).filter((id) => id !== server)
+    for (const id of workers.slice(0, 2)) site.set(id, { liveness: 'dead', since: site.now })
+    const leavers = workers.slice(2)
+    for (const id of leavers) site.set(id, { liveness: 'left', left: true })
+    for (const subject of leavers) {
+      const { networkId, epoch, clusterId } = site.chain()
+      for (const voter of [server, ...leavers]) {
+        site.say(voter, { kind: 'dead', networkId, epoch, clusterId, subject, incarnation: 1 })
+      }
+    }
+    expect(site.next()).toMatchObject({
+      kind: 'nothing',
+      reasons: [expect.stringContaining('cannot leave yet')],
+    })
+  })
+
   it('keeps a worker that is only switched off', () => {
     const site = new Site(4).born()
     site.settle()
@@ -334,6 +376,8 @@ describe('what a voter attests', () => {
     expect(subjects()).toEqual([node(5)])
     site.now += 1_000
     expect(subjects()).toEqual([node(4), node(5)])
+    site.set(node(1), { left: true })
+    expect(subjects()).toEqual([node(1), node(4), node(5)])
     site.set(node(3), { liveness: 'suspect' })
     expect(subjects()).toEqual([])
   })

@@ -112,3 +112,20 @@ it('serves a thousand machines that wait in one plan', () => {
   site.certify(planned.plan)
   expect(site.certified().plan.body.assignments).toHaveLength(1_003)
 })
+
+it('serves the same machines from a small prefix, whatever their order', () => {
+  const site = new Site(3, { addresses: { ipv4: '10.144.0.0/28' } }).born()
+  for (let number = 4; number <= 30; number++) site.set(node(number), {})
+  const expected = site.next()
+  if (expected.kind !== 'propose') throw new Error('nobody was served')
+  const served = expected.plan.body.assignments.length
+  expect(served).toBeGreaterThan(3)
+  expect(served).toBeLessThan(16)
+  const { self, members } = site.view()
+  fc.assert(
+    fc.property(fc.shuffledSubarray([...members], { minLength: members.length }), (shuffled) => {
+      expect(site.next({ view: { self, members: shuffled } })).toEqual(expected)
+    }),
+    { numRuns: 20 },
+  )
+})
