@@ -73,7 +73,8 @@ export class NetProcess {
       this.lines.push(parse(line))
       this.#wake()
     })
-    child.once('exit', () => {
+    // 'close' and not 'exit': its last words may still be on the way.
+    child.once('close', () => {
       this.#ended = true
       this.#wake()
     })

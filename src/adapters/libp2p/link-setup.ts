@@ -1,3 +1,4 @@
+import { TimeoutError } from '@libp2p/interface'
 import type { Connection, Stream } from '@libp2p/interface'
 import type { NodeId } from '../../core/model/ids.ts'
 import type { RefusalCode } from '../../core/ports.ts'
@@ -21,6 +22,8 @@ export interface LinkSetupInit {
   readonly queueOf: (peer: NodeId) => SendQueue
   readonly linkCount: () => number
   readonly refused: (peer: NodeId, address: string, code: RefusalCode, detail: string) => void
+  /** The connection broke before anybody was refused or admitted. */
+  readonly failed: (peer: NodeId, detail: string) => void
   readonly admitted: (link: PeerLink) => void
   readonly callbacks: LinkCallbacks
 }
@@ -60,7 +63,7 @@ export class LinkSetup {
   /** Gives an inbound connection some time to open its stream: one that only holds a place is closed. */
   expect(connection: Connection): void {
     const timer = setTimeout(
-      () => this.#failed(connection, new Error('it opened no stream')),
+      () => this.#failed(connection, new TimeoutError('it opened no stream')),
       this.#init.limits.admissionTimeoutMs,
     )
     timer.unref()
@@ -111,12 +114,21 @@ export class LinkSetup {
     )
   }
 
+  /** A broken connection is bad luck; what no member does is a refusal. */
   #failed(connection: Connection, error: unknown): void {
     const peer = connection.remotePeer.toString()
-    const code = isGarbage(error) ? 'Garbage' : 'NotAdmitted'
-    if (connection.status === 'open') {
-      this.#init.refused(peer, connection.remoteAddr.toString(), code, describe(error))
-    }
+    const code = refusalOf(error)
+    if (code === undefined) this.#init.failed(peer, describe(error))
+    else this.#init.refused(peer, connection.remoteAddr.toString(), code, describe(error))
     void closeQuietly(connection)
   }
 }
+
+function refusalOf(error: unknown): RefusalCode | undefined {
+  if (isGarbage(error)) return 'Garbage'
+  const name = error instanceof Error ? error.name : ''
+  return notProved.has(name) ? 'NotAdmitted' : undefined
+}
+
+/** It spoke another protocol, or did not speak in time. */
+const notProved: ReadonlySet<string> = new Set(['UnsupportedProtocolError', 'AbortError', 'TimeoutError'])

@@ -4,7 +4,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { NodeId } from '../../core/model/ids.ts'
-import { endpointsMax, localNetworksMax } from '../../core/model/limits.ts'
+import { endpointsMax, localNetworksMax, messageBytesMax } from '../../core/model/limits.ts'
 import type { Message } from '../../core/model/message.ts'
 import { encodeMessage } from '../../core/model/wire.ts'
 import type {
@@ -97,6 +97,10 @@ class Libp2pNetwork implements Network {
       queueOf: (peer) => this.#noted(peer, [], 'inbound').queue,
       linkCount: () => this.#book.connectedCount,
       refused: (peer, address, code, detail) => this.#onRefused(peer, address, code, detail),
+      failed: (peer, detail) => {
+        const record = this.#book.get(peer)
+        if (record !== undefined) record.lastError = detail
+      },
       admitted: (link) => this.#onAdmitted(link),
       callbacks: {
         message: (link, message) => this.#events.push({ kind: 'message', from: link.peer, message }),
@@ -162,7 +166,16 @@ class Libp2pNetwork implements Network {
       this.#logger.debug({ to, kind: message.kind }, 'no way to this peer is known')
       return
     }
-    record.queue.push(encodeMessage(message), isUrgent(message))
+    const encoded = encodeMessage(message)
+    if (encoded.byteLength > messageBytesMax) {
+      // The peer would call it garbage and cut us off; to lose it is the lesser evil.
+      this.#logger.warn(
+        { to, kind: message.kind, bytes: encoded.byteLength },
+        'a message is too long to send',
+      )
+      return
+    }
+    record.queue.push(encoded, isUrgent(message))
     this.#flush(to)
     if (record.links.length === 0) this.#reconnector.want(to)
   }
@@ -255,7 +268,7 @@ class Libp2pNetwork implements Network {
       if (record !== undefined) {
         record.lastError = describe(error)
         // What waits is older than a dial's time-out by now, and the core repeats it.
-        while (record.queue.shift() !== undefined);
+        record.queue.clear()
       } else if (describe(error).includes('dial self')) {
         this.#anonymous.delete(key)
       }

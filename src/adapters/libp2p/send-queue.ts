@@ -62,10 +62,11 @@ export class SendQueue {
     return next
   }
 
-  /** Moves everything into another queue, lane by lane. */
-  moveTo(other: SendQueue): void {
-    for (const encoded of this.#urgent.splice(0)) other.push(encoded, true)
-    for (const encoded of this.#ordinary.splice(0)) other.push(encoded, false)
+  /** Gives up all that waits. */
+  clear(): void {
+    this.#dropped += this.length
+    this.#urgent.length = 0
+    this.#ordinary.length = 0
     this.#bytes = 0
   }
 

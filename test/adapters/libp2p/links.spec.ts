@@ -58,7 +58,7 @@ describe.skipIf(!canNetns).concurrent('links (skipped without root and network n
       const from = b.process.lines.length
       lab.setLink(1, true)
       // The back-off alone would wait 20 s and more: the link's return is what makes it try.
-      await b.event('peer-up', undefined, 8_000, from)
+      expect(await b.event('peer-up', undefined, 8_000, from)).toMatchObject({ peer: a.id })
     }))
 
   it('settle on one connection after simultaneous dials, without a lost message or a false alarm', () =>
