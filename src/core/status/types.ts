@@ -5,7 +5,6 @@ import type { Ballot, CertifiedPlan, NodeAssignment, PlanPhase } from '../model/
 import type { BootstrapSetting } from '../model/spec.ts'
 import type { OverlayState } from '../overlay/intent.ts'
 import type { K3sObservation } from '../k3s/types.ts'
-import type { RefusalCode } from '../ports.ts'
 
 /** Where a node is on its way: the words of the house's data flow, in their order. */
 export type StatusPhase = 'discovery' | 'membership' | 'plan' | 'overlay' | 'install' | 'k3s'
@@ -14,7 +13,8 @@ export type StatusPhase = 'discovery' | 'membership' | 'plan' | 'overlay' | 'ins
 export interface RefusedPeer {
   readonly peer: NodeId | undefined
   readonly address: string
-  readonly code: RefusalCode | 'Clone' | 'Equivocation'
+  /** CamelCase word for programs, for example `ForeignNetwork` or `Clone`. */
+  readonly code: string
   readonly detail: string
 }
 
