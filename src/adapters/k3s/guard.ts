@@ -53,6 +53,8 @@ export function rulesFor(access: ApiAccess): string {
         ]
   const rules = [
     'iifname "lo" accept',
+    // `tcp dport` matches TCP alone: without this line everything else would run into the drop below.
+    'meta l4proto != tcp accept',
     `tcp dport != { ${guarded} } accept`,
     ...accepted,
     `counter drop comment "access ${accessKeyOf(access)}"`,

@@ -1,0 +1,88 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+// What `.ci/run` runs once the packages are there: the checks, the README's test command, the lab's tests. Every
+// part runs although one before it failed; the last line counts all of them.
+
+interface Report {
+  readonly numPassedTests: number
+  readonly numFailedTests: number
+  readonly numPendingTests: number
+  readonly numTodoTests: number
+  readonly numFailedTestSuites: number
+  readonly testResults: readonly {
+    readonly name: string
+    readonly status: string
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[]
+  }[]
+}
+
+interface Count {
+  passed: number
+  failed: number
+  readonly skipped: string[]
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'muster-ci-'))
+const count: Count = { passed: 0, failed: 0, skipped: [] }
+try {
+  runCommand('check', ['npm', 'run', 'check'])
+  runTests('test', ['npm', 'test', '--'])
+  runCommand('explore', ['npm', 'run', 'explore'])
+  runTests('test:lab', ['npm', 'run', 'test:lab', '--'])
+} finally {
+  rmSync(directory, { recursive: true, force: true })
+}
+if (count.skipped.length > 0) {
+  process.stdout.write(`\nSkipped, and not counted as passed:\n${count.skipped.map((name) => `  ${name}\n`).join('')}`)
+}
+process.stdout.write(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped.length} skipped\n`)
+process.exitCode = count.failed === 0 && count.passed > 0 ? 0 : 1
+
+/** A command that passes or fails as a whole. */
+function runCommand(name: string, argv: readonly string[]): void {
+  const ok = run(name, argv)
+  if (ok) count.passed += 1
+  else count.failed += 1
+}
+
+/** A vitest run, counted test by test. */
+function runTests(name: string, argv: readonly string[]): void {
+  const file = join(directory, `${name.replaceAll(':', '-')}.json`)
+  const ok = run(name, [...argv, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`])
+  const report = readReport(file)
+  if (report === undefined) {
+    count.failed += 1
+    return
+  }
+  const broken = report.testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && assertionResults.every((one) => one.status !== 'failed'),
+  ).length
+  count.passed += report.numPassedTests
+  count.failed += report.numFailedTests + broken + (ok || report.numFailedTests + broken > 0 ? 0 : 1)
+  for (const { assertionResults } of report.testResults) {
+    for (const { status, fullName } of assertionResults) {
+      if (status !== 'passed' && status !== 'failed') count.skipped.push(`${name}: ${fullName}`)
+    }
+  }
+}
+
+function run(name: string, argv: readonly string[]): boolean {
+  process.stdout.write(`\n== ${name}\n`)
+  const started = performance.now()
+  const [program = '', ...rest] = argv
+  const { status } = spawnSync(program, rest, { stdio: ['ignore', 'inherit', 'inherit'] })
+  const seconds = ((performance.now() - started) / 1_000).toFixed(0)
+  process.stdout.write(`== ${name}: ${status === 0 ? 'ok' : 'FAILED'} after ${seconds} s\n`)
+  return status === 0
+}
+
+function readReport(file: string): Report | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Report
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config'
+
+/** One factor scales every time-out: machines differ 3 to 5 times in speed. */
+const factor = Number(process.env['MUSTER_TEST_TIME_FACTOR'] ?? '1')
+
+/** Tests on real processes in network namespaces: one after another, since each fills the machine. */
+export default defineConfig({
+  test: {
+    include: ['test/**/*.lab.ts'],
+    testTimeout: 300_000 * factor,
+    hookTimeout: 300_000 * factor,
+    pool: 'forks',
+    fileParallelism: false,
+    sequence: { concurrent: false },
+    passWithNoTests: false,
+  },
+})
