@@ -19,7 +19,7 @@ export interface LinkSetupInit {
   readonly version: number
   readonly limits: NetworkLimits
   readonly barred: (peer: NodeId) => AdmissionTerms['barred']
-  readonly queueOf: (peer: NodeId) => SendQueue
+  readonly queueOf: (peer: NodeId, opener: NodeId) => SendQueue
   readonly linkCount: () => number
   readonly refused: (peer: NodeId, address: string, code: RefusalCode, detail: string) => void
   /** The connection broke before anybody was refused or admitted. */
@@ -98,15 +98,16 @@ export class LinkSetup {
       await closeQuietly(connection)
       return
     }
+    const opener = role === 'opener' ? self : peer
     this.#init.admitted(
       new PeerLink({
         peer,
-        opener: role === 'opener' ? self : peer,
+        opener,
         session: admission.session,
         connection,
         stream,
         frames,
-        queue: this.#init.queueOf(peer),
+        queue: this.#init.queueOf(peer, opener),
         limits,
         callbacks: this.#init.callbacks,
         idleMs: () => limits.linkIdleMs * Math.max(1, this.#init.linkCount() / linksWithoutStretch),

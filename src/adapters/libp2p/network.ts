@@ -94,7 +94,7 @@ class Libp2pNetwork implements Network {
       version: init.protocolVersion,
       limits: this.#limits,
       barred: (peer) => this.#refusals.barred(peer, performance.now()),
-      queueOf: (peer) => this.#noted(peer, [], 'inbound').queue,
+      queueOf: (peer, opener) => this.#noted(peer, [], this.#unannounced(opener)).queue,
       linkCount: () => this.#book.connectedCount,
       refused: (peer, address, code, detail) => this.#onRefused(peer, address, code, detail),
       failed: (peer, detail) => {
@@ -226,6 +226,11 @@ class Libp2pNetwork implements Network {
     return record
   }
 
+  /** How a peer was found that nobody named before its connection: what we did not dial ourselves, the DHT did. */
+  #unannounced(opener: NodeId): DiscoveredVia {
+    return opener === this.self ? 'dht' : 'inbound'
+  }
+
   #addStatic(address: string): void {
     const peer = peerOf(multiaddr(address))
     if (peer !== undefined) {
@@ -297,11 +302,8 @@ class Libp2pNetwork implements Network {
   // -- links
 
   #onAdmitted(link: PeerLink): void {
-    const record = this.#noted(
-      link.peer,
-      link.opener === this.self ? [withoutPeer(link.endpoint)] : [],
-      'inbound',
-    )
+    const endpoints = link.opener === this.self ? [withoutPeer(link.endpoint)] : []
+    const record = this.#noted(link.peer, endpoints, this.#unannounced(link.opener))
     for (const old of record.links.filter((other) => other.session !== link.session)) {
       old.end({ reason: 'the peer restarted', replaced: false })
     }
