@@ -52,6 +52,10 @@ function decideIdle(input: K3sInput): K3sDecision {
     return decideIdle({ ...input, record: freshRecord(header, header.grant.number) })
   }
   if (record.clusterId !== header.clusterId) {
+    // A dissolved cluster's data were put away: what is left is a memory of a cluster that is no more.
+    if (!isDirty(observation) && observation.configured === '') {
+      return decideIdle({ ...input, record: freshRecord(header, header.grant.number) })
+    }
     return halt(record, 'ForeignData', `the k3s data are of cluster ${record.clusterId}`)
   }
   if (record.grant !== header.grant.number) {
