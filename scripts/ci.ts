@@ -36,7 +36,9 @@ try {
   rmSync(directory, { recursive: true, force: true })
 }
 if (count.skipped.length > 0) {
-  process.stdout.write(`\nSkipped, and not counted as passed:\n${count.skipped.map((name) => `  ${name}\n`).join('')}`)
+  process.stdout.write(
+    `\nSkipped, and not counted as passed:\n${count.skipped.map((name) => `  ${name}\n`).join('')}`,
+  )
 }
 process.stdout.write(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped.length} skipped\n`)
 process.exitCode = count.failed === 0 && count.passed > 0 ? 0 : 1
@@ -58,7 +60,8 @@ function runTests(name: string, argv: readonly string[]): void {
     return
   }
   const broken = report.testResults.filter(
-    ({ status, assertionResults }) => status === 'failed' && assertionResults.every((one) => one.status !== 'failed'),
+    ({ status, assertionResults }) =>
+      status === 'failed' && assertionResults.every((one) => one.status !== 'failed'),
   ).length
   count.passed += report.numPassedTests
   count.failed += report.numFailedTests + broken + (ok || report.numFailedTests + broken > 0 ? 0 : 1)

@@ -16,7 +16,7 @@ import { openState } from './adapters/store/open-state.ts'
 import { createServiceNotifier } from './adapters/systemd/notify.ts'
 import type { ServiceNotifier } from './adapters/systemd/notify.ts'
 import { createOverlayDevice } from './adapters/tun/overlay-device.ts'
-import type { Logger } from './agent/log.ts'
+import type { Logger } from './adapters/log.ts'
 import type { AgentConfig } from './config/index.ts'
 import { birthDigest } from './core/identity/birth.ts'
 import { bootCodec, nextBoot } from './core/identity/boot.ts'
@@ -70,6 +70,8 @@ export interface Components {
 }
 
 export { tokenPrimitives } from './adapters/crypto.ts'
+export { createLogger } from './adapters/log.ts'
+export type { LogFormat, Logger } from './adapters/log.ts'
 
 const rememberedCodec = struct({
   peers: list(struct({ id: text(64), endpoints: list(text(256), 16) }), 64),

@@ -105,6 +105,11 @@ const catalogue = {
     hint: '`muster status` says what is awaited.',
     exitCode: 3,
   },
+  ERR_SPEC_INVALID: {
+    message: 'This is no spec of a cluster: {path}: {detail}.',
+    hint: '`muster spec show` prints a whole one to start from.',
+    exitCode: 4,
+  },
   ERR_LAB_EXISTS: {
     message: 'There is a lab named {name} already, with {count} host(s).',
     hint: '`muster lab status` shows it, `muster lab down` ends it, `--name` starts another beside it.',

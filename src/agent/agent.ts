@@ -4,7 +4,7 @@ import { inputQueueMax } from '../core/model/limits.ts'
 import type { ClusterNode, NodeView } from '../core/node.ts'
 import type { Distribution, Network, NetworkEvent, OverlayDevice, Store } from '../core/ports.ts'
 import { errorText } from '../errors.ts'
-import type { Logger } from './log.ts'
+import type { Logger } from '../components.ts'
 
 /** k3s is looked at so often while something is under way, and when all is well. */
 const observeIntervalMs = { moving: 1_000, ready: 5_000 }

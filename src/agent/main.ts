@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Components } from '../components.ts'
-import { createComponents, tokenPrimitives } from '../components.ts'
+import type { Components, LogFormat, Logger } from '../components.ts'
+import { createComponents, createLogger, tokenPrimitives } from '../components.ts'
 import type { AgentConfig, ConfigSource } from '../config/index.ts'
 import { formatDiagnostic, readConfig, renderTemplate } from '../config/index.ts'
 import { defaultSpec } from '../core/model/spec.ts'
@@ -13,8 +13,6 @@ import type { NetworkToken } from '../core/token/token.ts'
 import { MusterError } from '../errors.ts'
 import { Agent } from './agent.ts'
 import { ApiServer } from './api/server.ts'
-import type { LogFormat, Logger } from './log.ts'
-import { createLogger } from './log.ts'
 
 /** How `muster agent` was called. */
 export interface AgentOptions {

@@ -1,3 +1,4 @@
+import { pipe } from 'it-pipe'
 import { type IncomingMessage, request } from 'node:http'
 import { type ExitCode, MusterError } from '../../errors.ts'
 import type { ErrorResource } from './resources.ts'
@@ -82,17 +83,26 @@ export async function* watchAgent<T>(socketPath: string, signal: AbortSignal): A
     for await (const part of response) text += String(part)
     understood(socketPath, response.statusCode ?? 0, text)
   }
-  let rest = ''
   try {
-    for await (const part of response) {
-      rest += String(part)
-      const lines = rest.split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) if (line !== '') yield JSON.parse(line) as T
-    }
+    yield* pipe(response as AsyncIterable<string>, toLines, (lines) => toValues<T>(lines))
   } catch (error) {
     if (!signal.aborted) throw unreachable(socketPath, error)
   }
+}
+
+/** Whole lines of a text that comes in parts; what has no end yet is kept. */
+async function* toLines(parts: AsyncIterable<string>): AsyncGenerator<string> {
+  let rest = ''
+  for await (const part of parts) {
+    const lines = `${rest}${part}`.split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+}
+
+/** One value a line. */
+async function* toValues<T>(lines: AsyncIterable<string>): AsyncGenerator<T> {
+  for await (const line of lines) if (line !== '') yield JSON.parse(line) as T
 }
 
 function understood<T>(socketPath: string, status: number, text: string): T {

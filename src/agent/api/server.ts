@@ -12,7 +12,7 @@ import type { Network, Distribution } from '../../core/ports.ts'
 import type { ErrorCode } from '../../errors.ts'
 import { errorText, MusterError } from '../../errors.ts'
 import type { Agent } from '../agent.ts'
-import type { Logger } from '../log.ts'
+import type { Logger } from '../../components.ts'
 import { nodeStatus } from '../status.ts'
 import {
   presentAddresses,

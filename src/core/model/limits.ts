@@ -6,7 +6,7 @@
 export const membersMax = 4_096
 
 /** One message on the wire. A plan for 1000 nodes with evidence is about 300 KiB. */
-export const messageBytesMax = 2 * 1_024 * 1_024
+export const messageBytesMax: number = 2 * 1_024 * 1_024
 
 /** Voters of one generation: more adds latency, not safety (protocol 2.3). */
 export const votersMax = 7
@@ -33,7 +33,7 @@ export const recordsPerMessageMax = 64
 export const headersPerMessageMax = 64
 
 /** Assignments of one plan: every member has one. */
-export const assignmentsMax = membersMax
+export const assignmentsMax: number = membersMax
 
 /** Retired nodes kept in a plan's body; the oldest are dropped when their address is taken again. */
 export const retiredMax = 1_024

@@ -16,7 +16,7 @@ import {
 } from './codec.ts'
 import * as limits from './limits.ts'
 import type { LivenessClaim, MemberRecord, NodeFacts, SignedRecord } from './member.ts'
-import type { Message } from './message.ts'
+import type { AcceptedValue, Message } from './message.ts'
 import type {
   Ballot,
   CertifiedHeader,
@@ -208,7 +208,7 @@ const certificate = struct({
 export const certifiedHeaderCodec: Codec<CertifiedHeader> = struct({ header: headerCodec, certificate })
 export const certifiedPlanCodec: Codec<CertifiedPlan> = struct({ plan: planCodec, certificate })
 
-export const acceptedCodec = struct({
+export const acceptedCodec: Codec<AcceptedValue> = struct({
   ballot: ballotCodec,
   plan: planCodec,
   terms: nullable(termsCodec),
