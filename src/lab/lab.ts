@@ -91,7 +91,7 @@ export class Lab {
   }
 
   /** Each host's processes and its agent's own words. */
-  status(): Promise<HostObservation[]> {
+  async status(): Promise<HostObservation[]> {
     return observeHosts(this.state)
   }
 
@@ -110,7 +110,7 @@ export class Lab {
   }
 
   /** Runs a command on a host to its end. */
-  exec(host: string, command: readonly string[], input = ''): Promise<Finished> {
+  async exec(host: string, command: readonly string[], input = ''): Promise<Finished> {
     const { state, entered } = this.#entered(host, command)
     return run(entered, { input, environment: this.#environment(state, host) })
   }
@@ -131,7 +131,7 @@ export class Lab {
   }
 
   /** Pulls the plug of a whole host; its disk stays. */
-  cutPower(host: string): Promise<void> {
+  async cutPower(host: string): Promise<void> {
     return cutPower(hostOf(this.state, host))
   }
 
@@ -142,7 +142,7 @@ export class Lab {
   }
 
   /** Starts the agent, and the host if it is off. */
-  start(host: string): Promise<void> {
+  async start(host: string): Promise<void> {
     return startAgent(this.name, host)
   }
 
@@ -171,7 +171,7 @@ export class Lab {
   }
 
   /** Starts one more machine with the same cloud-config. Returns its name. */
-  add(): Promise<string> {
+  async add(): Promise<string> {
     return addHost(this.name)
   }
 
@@ -188,12 +188,12 @@ export class Lab {
   }
 
   /** Ends all partitions and losses. */
-  heal(): Promise<void> {
+  async heal(): Promise<void> {
     return this.#setFaults((state) => ({ ...state, faults: [] }))
   }
 
   /** Ends the lab and leaves nothing. */
-  down(): Promise<void> {
+  async down(): Promise<void> {
     return endLab(this.name)
   }
 

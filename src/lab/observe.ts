@@ -13,9 +13,9 @@ export interface HostObservation {
 }
 
 /** How far a lab should come. */
-export type LabGoal = 'chartered' | 'active'
+export type LabGoal = 'chartered' | 'active' | 'ready'
 
-export const labGoals: readonly LabGoal[] = ['chartered', 'active']
+export const labGoals: readonly LabGoal[] = ['chartered', 'active', 'ready']
 
 /** Whether a goal is reached, or what is lacking, host by host. */
 export interface GoalReport {
@@ -47,28 +47,39 @@ export function judgeGoal(goal: LabGoal, hosts: readonly HostObservation[]): Goa
   if (clusters.length > 1) {
     return { reached: false, failure: `there are ${clusters.length} clusters`, lacking: [] }
   }
+  if (hosts.length > 0 && hosts.every((host) => host.agent === 'stopped')) {
+    return { reached: false, failure: 'every agent has ended', lacking: hosts.map(({ name }) => name) }
+  }
   const lacking = hosts
     .filter((host) => !hasReached(goal, host.status))
     .map((host) => `${host.name}: ${situationOf(host)}`)
   return { reached: hosts.length > 0 && lacking.length === 0, failure: '', lacking }
 }
 
-/** What one host is doing or waiting for, in one line. */
+/** What one host is waiting for, or else doing, in one line. */
 export function situationOf(host: HostObservation): string {
   if (host.agent !== 'running') return `agent ${host.agent}`
   if (host.status === undefined) return 'agent does not answer yet'
   const waiting = host.status.waiting[0]
-  return waiting === undefined ? host.status.note : describeWaiting(waiting)
+  return waiting === undefined ? host.status.note : `waiting for ${describeWaiting(waiting)}`
 }
 
-/** `votes 1/3 (missing h2, h4)`, and the sentence where it says more. */
-export function describeWaiting(waiting: Waiting): string {
+/** `votes 1/3 (missing h2, h4)`. */
+function describeWaiting(waiting: Waiting): string {
   const missing = waiting.missing.length === 0 ? '' : ` (missing ${waiting.missing.join(', ')})`
   return `${waiting.for} ${waiting.have}/${waiting.need}${missing}`
 }
 
 function hasReached(goal: LabGoal, status: StatusResource | undefined): boolean {
   const plan = status?.plan
-  if (plan === undefined || plan === null || status?.assignment === null) return false
-  return goal === 'chartered' || plan.phase === 'active'
+  if (status === undefined || plan === undefined || plan === null || status.assignment === null) return false
+  const k3s = status.conditions.find(({ type }) => type === 'K3sReady')?.status
+  switch (goal) {
+    case 'chartered':
+      return true
+    case 'active':
+      return plan.phase === 'active'
+    case 'ready':
+      return plan.phase === 'active' && k3s === 'true'
+  }
 }

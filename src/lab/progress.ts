@@ -11,7 +11,7 @@ export const hostColumns: readonly Column<HostObservation>[] = [
   { title: 'PLAN', of: planOf },
   { title: 'NODE', of: (host) => host.status?.nodeId ?? '', wide: true },
   { title: 'ADDRESS6', of: (host) => host.status?.assignment?.address6 ?? '', wide: true },
-  { title: 'WAITING FOR', of: situationOf },
+  { title: 'NOW', of: situationOf },
 ]
 
 /** Shows how hosts come along: redraws a table on a terminal, says what changed elsewhere. */
@@ -59,7 +59,7 @@ export function lineOf(host: HostObservation): string {
     status?.phase ?? `agent ${host.agent}`,
     planOf(host) === '' ? '' : `plan ${planOf(host)}`,
     assignment === null || assignment === undefined ? '' : `${assignment.role} ${assignment.address4}`,
-    status === undefined || situationOf(host) === '' ? '' : `waiting for ${situationOf(host)}`,
+    status === undefined ? '' : situationOf(host),
   ]
   return parts.filter((part) => part !== '').join('  ')
 }

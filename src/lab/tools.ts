@@ -28,7 +28,8 @@ export function missingTools(names: readonly ToolName[], toolRoot: string): Tool
 export function labEnvironment(toolRoot: string): Record<string, string> {
   const inherited = Object.entries(process.env).filter(
     (entry): entry is [string, string] =>
-      entry[1] !== undefined && /^(PATH|HOME|LANG|LC_.*|TERM|TMPDIR|TZ|NO_COLOR|MUSTER_.*)$/.test(entry[0]),
+      entry[1] !== undefined &&
+      /^(PATH|HOME|LANG|LC_.*|TERM|TMPDIR|TZ|NO_COLOR|MUSTER_(?!ROOT$|SOCKET$).*)$/.test(entry[0]),
   )
   const environment: Record<string, string> = Object.fromEntries(inherited)
   const directories = (environment['PATH'] ?? '').split(':').filter(Boolean)

@@ -24,7 +24,7 @@ const waitFlags: Readonly<Record<'wait' | 'timeout', Flag>> = {
   wait: {
     type: 'string',
     value: 'GOAL',
-    choices: ['chartered', 'active', 'none'],
+    choices: ['chartered', 'active', 'ready', 'none'],
     default: 'active',
     summary: 'how far the hosts should come',
   },
@@ -86,13 +86,12 @@ changed. Works as root, and as an ordinary user where user namespaces are allowe
   {
     path: ['lab', 'wait'],
     summary: 'Wait until every host has come so far',
-    positionals: [{ name: 'GOAL', choices: ['chartered', 'active'] }],
+    positionals: [{ name: 'GOAL', choices: ['chartered', 'active', 'ready'] }],
     flags: { timeout: waitFlags.timeout, ...labNameFlag },
     examples: ['muster lab wait active --timeout 3m'],
     run: async (invocation) => {
       const lab = await labOf(invocation)
-      const goal = invocation.words[0] === 'chartered' ? 'chartered' : 'active'
-      return waitAndTell(invocation, lab, goal)
+      return waitAndTell(invocation, lab, invocation.words[0] as LabGoal)
     },
   },
   {
@@ -136,9 +135,8 @@ async function raise(invocation: Invocation): Promise<ExitCode> {
   durationMs('timeout', flags.text('timeout') ?? '')
   const lab = await createLab(options)
   terminal.stderr.write(`${nodes} hosts started from one cloud-config; state in ${lab.state.directory}\n`)
-  const goal = flags.text('wait')
-  if (goal === 'none') return 0
-  return waitAndTell(invocation, lab, goal === 'chartered' ? 'chartered' : 'active')
+  const goal = flags.text('wait') ?? 'active'
+  return goal === 'none' ? 0 : waitAndTell(invocation, lab, goal as LabGoal)
 }
 
 /** Waits with live progress; then says how to look at the cluster, or why there is none. */
