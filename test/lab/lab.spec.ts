@@ -67,8 +67,13 @@ describe('a lab', () => {
       for (const host of hosts) writeFileSync(join(host.root, 'etc/active'), '')
       expect((await lab.await('active', { timeoutMs: 20_000 * factor })).reached).toBe(true)
 
+      const inits = [lab.state.init, ...hosts.map((host) => host.init)]
+      const namespaces = inits.map(({ pid }) => namespaceOf(pid))
+      expect(new Set(namespaces).size).toBe(4)
+      expect(processesIn(namespaces).length).toBeGreaterThan(4)
       await lab.down()
       expect(readdirSync(directory)).toEqual([])
+      expect(processesIn(namespaces)).toEqual([])
     },
   )
 

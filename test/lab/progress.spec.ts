@@ -1,5 +1,6 @@
 // Proves that a lab's progress is judged and told from what agents say: golden lines, a redrawn table, and what counts as reached.
 import { Writable } from 'node:stream'
+import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import type { StatusResource } from '../../src/agent/api/resources.ts'
 import { type HostObservation, judgeGoal } from '../../src/lab/observe.ts'
@@ -91,7 +92,11 @@ describe('ProgressView', () => {
     expect(out.text).not.toContain('\u001B[4A')
     view.show([waiting, active], 500)
     expect(out.text).toContain('\u001B[4A')
-    const widest = Math.max(...out.text.split('\n').map((line) => line.replaceAll(/\u001B\[\w+/g, '').length))
+    const widest = Math.max(
+      ...stripVTControlCharacters(out.text)
+        .split('\n')
+        .map((line) => line.length),
+    )
     expect(widest).toBeLessThan(40)
   })
 })

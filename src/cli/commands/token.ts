@@ -20,7 +20,7 @@ of the cluster's spec: keep it off the machines. The token goes to stdout, the k
         type: 'string',
         value: 'FILE',
         default: 'muster-operator.key',
-        summary: 'where the operator key is written; an existing file is never replaced',
+        summary: 'where the operator key goes; no file is ever replaced',
       },
       addresses: {
         type: 'string',

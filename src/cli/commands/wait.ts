@@ -15,8 +15,9 @@ const phases = ['discovery', 'membership', 'plan', 'overlay', 'install', 'k3s'] 
 export const waitCommand: Command = {
   path: ['wait'],
   summary: 'Wait until this node has come so far',
-  description: `GOAL is a state of the plan (chartered, granted, active), a phase of this node (${phases.join(', ')}),
-\`ready\`, \`plan=N\` for a generation, or a condition that should hold, for example OverlayReady.
+  description: `GOAL is a state of the plan (chartered, granted, active), a phase of this node
+(${phases.join(', ')}), \`ready\`, \`plan=N\` for a generation,
+or a condition that should hold, for example OverlayReady.
 What is awaited meanwhile is said on stderr. Exit code 3 when the time is over.`,
   positionals: [{ name: 'GOAL' }],
   flags: {
