@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MusterError } from '../errors.ts'
 import { address4Of, address6Of, gateway, hostDevice, macOf, type NetworkMode } from './addresses.ts'
-import { descendantsOf, pidChain, type ProcessReference, referenceTo } from './processes.ts'
+import { commandLineOf, descendantsOf, pidChain, type ProcessReference, referenceTo } from './processes.ts'
 import { mustRun, run } from './run.ts'
 import { labEnvironment } from './tools.ts'
 
@@ -135,7 +135,10 @@ function unshareFlags(rootless: boolean): string[] {
   return [...(rootless ? ['--user', '--map-root-user'] : []), '--net', '--mount', '--pid', '--uts', '--fork']
 }
 
-/** Starts a holder and waits until it is there: the first descendant that is process 1 of its namespace. */
+/**
+ * Starts a holder and waits until it is there: the first descendant that is process 1 of its namespace and
+ * runs the shell. Before that, `unshare` may still have to map users and to make mounts private.
+ */
 async function startHolder(command: readonly string[]): Promise<ProcessReference> {
   const [program = '', ...args] = command
   const child = spawn(program, args, { detached: true, stdio: 'ignore', cwd: '/' })
@@ -147,7 +150,7 @@ async function startHolder(command: readonly string[]): Promise<ProcessReference
     const outerDepth = pidChain(child.pid).length
     const pid = descendantsOf(child.pid).find((candidate) => {
       const chain = pidChain(candidate)
-      return chain.at(-1) === 1 && chain.length > outerDepth
+      return chain.at(-1) === 1 && chain.length > outerDepth && commandLineOf(candidate)[0] === 'sh'
     })
     const init = pid === undefined ? undefined : referenceTo(pid)
     if (init !== undefined) return init

@@ -5,9 +5,10 @@ import type { NetworkMode } from '../../lab/addresses.ts'
 import type { Awaited, Lab } from '../../lab/lab.ts'
 import type { LabGoal } from '../../lab/observe.ts'
 import type { LabOptions } from '../../lab/up.ts'
+import { formatTable } from '../../table.ts'
 import { durationMs, usage, wholeNumber } from '../arguments.ts'
 import { type Command, type Flag, type Invocation, outputFlag } from '../command.ts'
-import { formatOf, printList } from '../render.ts'
+import { formatOf, printResource } from '../render.ts'
 
 /** Flag of every lab command: several labs can exist side by side. */
 export const labNameFlag: Readonly<Record<'name', Flag>> = {
@@ -79,8 +80,13 @@ changed. Works as root, and as an ordinary user where user namespaces are allowe
       const lab = await labOf(invocation)
       const { hostColumns } = await import('../../lab/progress.ts')
       const items = await lab.status()
-      const list = { apiVersion, kind: 'LabHostList', now: 0, items } as const
-      await printList(invocation.terminal, formatOf(invocation), list, hostColumns)
+      const list = { apiVersion, kind: 'LabHostList', items } as const
+      await printResource(invocation.terminal, formatOf(invocation), list, (wide) =>
+        formatTable(
+          hostColumns.filter((column) => wide || column.wide !== true),
+          items,
+        ),
+      )
     },
   },
   {
