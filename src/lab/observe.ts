@@ -58,6 +58,7 @@ export function judgeGoal(goal: LabGoal, hosts: readonly HostObservation[]): Goa
 
 /** What one host is waiting for, or else doing, in one line. */
 export function situationOf(host: HostObservation): string {
+  if (host.agent === 'off') return 'switched off'
   if (host.agent !== 'running') return `agent ${host.agent}`
   if (host.status === undefined) return 'agent does not answer yet'
   const waiting = host.status.waiting[0]

@@ -57,6 +57,7 @@ export async function raiseLab(options: LabOptions = {}): Promise<LabState> {
   if (present !== undefined && isAlive(present.init)) {
     throw new MusterError('ERR_LAB_EXISTS', { name, count: present.hosts.length })
   }
+  const double = options.k3s === undefined ? contractDouble() : undefined
   const toolRoot = await provideTools(toolsFor(options), options.say ?? (() => undefined))
   const rootless = process.getuid?.() !== 0
   await checkRights(rootless)
@@ -77,7 +78,8 @@ export async function raiseLab(options: LabOptions = {}): Promise<LabState> {
     expect,
     controlPlane,
     program,
-    k3s: options.k3s ?? writeDoubleWrapper(directory),
+    k3s:
+      double === undefined ? (options.k3s ?? '') : writeScript(directory, 'k3s', [process.execPath, double]),
     toolRoot,
     init: switchPart.init,
     hosts: [],
@@ -156,10 +158,14 @@ function tokenName(labName: string): string {
   return `lab-${labName}`.slice(0, 32).replace(/-+$/, '')
 }
 
-/** A program named `k3s` that is the contract double. */
-function writeDoubleWrapper(directory: string): string {
-  const double = fileURLToPath(new URL('../../simulations/k3s-contract/main.ts', import.meta.url))
-  return writeScript(directory, 'k3s', [process.execPath, double])
+/** The contract double, beside the source or beside the bundle. Throws ERR_USAGE where it is not shipped. */
+function contractDouble(): string {
+  const places = ['../../simulations/k3s-contract/main.ts', '../simulations/k3s-contract/main.ts']
+  const found = places.map((place) => fileURLToPath(new URL(place, import.meta.url))).find(existsSync)
+  if (found !== undefined) return found
+  throw new MusterError('ERR_USAGE', {
+    detail: 'the contract double is not part of this package: name a k3s binary with --k3s PATH',
+  })
 }
 
 /** A program named `muster`, so that `lab exec h1 -- muster status` works. */
