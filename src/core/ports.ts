@@ -1,29 +1,13 @@
 import type { NodeId } from './model/ids.ts'
 import type { Message } from './model/message.ts'
+import type { DiscoveredVia, PeerAddress, RefusalCode } from './model/peer.ts'
 import type { OverlayIntent, OverlayState } from './overlay/intent.ts'
 import type { K3sObservation, K3sStep, K3sStepResult } from './k3s/types.ts'
 
 // The ports: what the core's effects need of the outside. Each has an acceptance suite in src/testing
 // that the real adapter and the fake both pass. (`Crypto` is in model/crypto.ts: the core itself calls it.)
 
-/** How a peer was found. */
-export type DiscoveredVia = 'mdns' | 'beacon' | 'dht' | 'static' | 'remembered' | 'membership' | 'inbound'
-
-/** A peer to keep in touch with, and where it may be dialled. */
-export interface PeerAddress {
-  readonly id: NodeId
-  /** Multiaddrs without the `/p2p` part. */
-  readonly endpoints: readonly string[]
-}
-
-/** Why somebody was turned away or cut off. */
-export type RefusalCode =
-  | 'ForeignNetwork'
-  | 'ProtocolVersion'
-  | 'Garbage'
-  | 'Flood'
-  | 'Replay'
-  | 'NotAdmitted'
+export type { DiscoveredVia, PeerAddress, RefusalCode }
 
 export type NetworkEvent =
   /** A peer proved membership on its first stream: messages flow from now on. */

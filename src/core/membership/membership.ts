@@ -11,9 +11,9 @@ import type {
   SignedRecord,
 } from '../model/member.ts'
 import type { DigestMessage, GossipMessage, HelloMessage, MembershipMessage } from '../model/message.ts'
+import type { PeerAddress } from '../model/peer.ts'
 import type { Random } from '../model/random.ts'
 import type { SpecTimers } from '../model/spec.ts'
-import type { PeerAddress } from '../ports.ts'
 import { Allowances } from './allowance.ts'
 import { claimAgainst, compareVersions, packRecords } from './anti-entropy.ts'
 import { Awareness } from './awareness.ts'

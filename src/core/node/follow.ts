@@ -22,9 +22,11 @@ export interface FollowWaiting {
 /**
  * Follows certified plans. Join beats init, but an old machine may bring the plan of a cluster that is gone:
  * so a node without a plan moves to one only after fresh answers from a majority of its newest voters, and
- * until then waits and names them (protocol 2.3).
+ * until then waits and names them (protocol 2.3). One that the charter names as a voter need not ask: its key
+ * and its vote log lie on one disk, so the cluster is its own, and the others may wait for its word.
  */
 export class Follow {
+  readonly #self: NodeId
   readonly #networkId: Hash
   readonly #crypto: Crypto
   /** What each connected peer said of its newest plan, on its present connection. */
@@ -33,7 +35,8 @@ export class Follow {
   /** Headers of a long chain that came in parts. */
   readonly #parts = new Map<NodeId, readonly CertifiedHeader[]>()
 
-  constructor(networkId: Hash, crypto: Crypto) {
+  constructor(self: NodeId, networkId: Hash, crypto: Crypto) {
+    this.#self = self
     this.#networkId = networkId
     this.#crypto = crypto
   }
@@ -47,19 +50,9 @@ export class Follow {
     this.#parts.delete(peer)
   }
 
-  /** What a connected peer last said. */
-  announcementOf(peer: NodeId): PlanAnnounceMessage | undefined {
-    return this.#announced.get(peer)
-  }
-
   /** Whether any certified plan was heard of, followed or not. */
   get heardOfPlan(): boolean {
     return this.#candidates.size > 0 || this.#announced.size > 0
-  }
-
-  /** Clusters that verified, by id, sorted. */
-  clusters(): readonly string[] {
-    return [...this.#candidates.keys()].toSorted()
   }
 
   /** Reads an offered chain against the one that this node holds; remembers parts and candidates. */
@@ -80,14 +73,11 @@ export class Follow {
     return confirmed.length === 1 ? confirmed[0] : undefined
   }
 
-  /** The candidate with this plan, whoever confirms it: for a node that voted for that very plan. */
-  withPlan(hash: Hash): Chain | undefined {
-    return [...this.#candidates.values()].find((chain) => chain.hash === hash)
-  }
-
   /** What each candidate lacks. */
   waiting(): readonly FollowWaiting[] {
-    return this.clusters().flatMap((id) => this.#waiting(this.#candidates.get(id) as Chain) ?? [])
+    return [...this.#candidates.keys()]
+      .toSorted()
+      .flatMap((id) => this.#waiting(this.#candidates.get(id) as Chain) ?? [])
   }
 
   /** The node has a plan now: candidates are no longer needed. */
@@ -98,6 +88,7 @@ export class Follow {
   #waiting(chain: Chain): FollowWaiting | undefined {
     const header = chain.newest?.plan.header
     if (header === undefined) return undefined
+    if (chain.headers[0]?.header.voters.includes(this.#self) === true) return undefined
     const { clusterId, generation, voters } = header
     const have = voters.filter((voter) => {
       const said = this.#announced.get(voter)

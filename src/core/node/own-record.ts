@@ -1,10 +1,15 @@
+import type { Chain } from '../consensus/chain.ts'
+import { incarnationAtBoot } from '../membership/own-record.ts'
 import type { Crypto } from '../model/crypto.ts'
+import type { Hash } from '../model/ids.ts'
+import type { MemberRecord } from '../model/member.ts'
 import type { ClusterSpec } from '../model/spec.ts'
+import type { NodeInit } from './node-view.ts'
 
 /** Digest of each key of a spec, so that nodes can say which keys differ without sending the whole spec. */
 export function specKeyDigests(spec: ClusterSpec, crypto: Crypto): Readonly<Record<string, string>> {
   const digest = (value: unknown): string =>
-    crypto.digest('muster/spec-key/1', { value } as object).slice(0, 16)
+    crypto.digest('muster/spec-key/1', { value }).slice(0, 16)
   const digests: Record<string, string> = {
     controlPlane: digest(spec.controlPlane),
     'addresses.ipv4': digest(spec.addresses.ipv4),
@@ -12,4 +17,39 @@ export function specKeyDigests(spec: ClusterSpec, crypto: Crypto): Readonly<Reco
   for (const [key, value] of Object.entries(spec.k3s)) digests[`k3s.${key}`] = digest(value)
   for (const [key, value] of Object.entries(spec.timers)) digests[`timers.${key}`] = digest(value)
   return digests
+}
+
+/** Digest of the whole spec: machines that wish for different clusters do not found one together. */
+export function specDigest(spec: ClusterSpec, crypto: Crypto): Hash {
+  return crypto.digest('muster/spec/1', spec)
+}
+
+/** What a node says of itself at its start, before it has seen the machine or a peer. */
+export function firstRecord(init: NodeInit, chain: Chain): MemberRecord {
+  const { self, networkId, boot, birth, facts, bootstrap, spec, crypto, overlay } = init
+  const header = chain.newest?.plan.header
+  return {
+    nodeId: self,
+    networkId,
+    incarnation: incarnationAtBoot(boot.counter),
+    sequence: 0,
+    bootNonce: boot.nonce,
+    birth,
+    facts,
+    phase: header === undefined ? 'waiting' : 'chartered',
+    note: '',
+    left: false,
+    endpoints: [],
+    overlayPort: overlay.port,
+    overlayKey: overlay.publicKey,
+    bootstrap,
+    specHash: specDigest(spec, crypto),
+    specKeys: specKeyDigests(spec, crypto),
+    plan: {
+      clusterId: header?.clusterId ?? '',
+      generation: header?.generation ?? -1,
+      hash: chain.hash,
+    },
+    etcd: [],
+  }
 }

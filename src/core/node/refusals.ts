@@ -1,5 +1,5 @@
 import type { Instant, NodeId } from '../model/ids.ts'
-import type { RefusalCode } from '../ports.ts'
+import type { RefusalCode } from '../model/peer.ts'
 
 /** Refused peers that are remembered, newest first out: enough to name them, too few to be flooded. */
 const refusalsMax = 64

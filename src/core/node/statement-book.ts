@@ -1,6 +1,7 @@
 import type { Crypto } from '../model/crypto.ts'
 import type { Hash, NodeId } from '../model/ids.ts'
 import { compareIds } from '../model/ids.ts'
+import type { ClusterPlan } from '../model/plan.ts'
 import type { SignedStatement, Statement } from '../model/statement.ts'
 
 /** Statements kept at once: a few kinds for each of a handful of voters and the nodes they speak of. */
@@ -80,6 +81,30 @@ export class StatementBook {
       )
     }
     return this.#crypto.verify(signer, 'muster/statement/1', statement, signature)
+  }
+}
+
+/** Whether the operator said it, and not a node. */
+export function isOrder(statement: Statement): boolean {
+  return statement.kind === 'spec' || statement.kind === 'without'
+}
+
+/** Whether a statement can still matter under this plan. */
+export function isPending(statement: Statement, { header, body }: ClusterPlan): boolean {
+  switch (statement.kind) {
+    case 'initialised':
+      return statement.grant === header.grant?.number
+    case 'ready':
+    case 'stalled':
+      return header.phase === 'granted' && statement.grant === header.grant?.number
+    case 'dead':
+      return body.assignments.some((assignment) => assignment.nodeId === statement.subject)
+    case 'members':
+      return statement.generation >= header.generation
+    case 'spec':
+      return statement.serial > body.operatorSerial
+    case 'without':
+      return false
   }
 }
 
