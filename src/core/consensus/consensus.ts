@@ -25,6 +25,9 @@ import { Tally } from './tally.ts'
 import type { TallyResult } from './tally.ts'
 import { VoteCheck } from './vote-check.ts'
 
+/** A ballot's question is repeated so often before the ballot is given up: a charter may need every answer. */
+const questionsPerBallot = 6
+
 /** What consensus asks of the node around it. Read at the moment of use, never stored. */
 export interface Surroundings {
   /** Generation 0: the terms that this node would offer now, or undefined while it may not propose. */
@@ -198,7 +201,7 @@ export class Consensus {
       if (now >= attempt.startedAt + this.#init.timers.leaderTimeoutMs) {
         this.#giveUp(now)
       } else if (now >= attempt.resendAt) {
-        attempt.resendAt = now + this.#init.timers.leaderTimeoutMs / 3
+        attempt.resendAt = now + this.#resendMs
         this.#ask(attempt)
       }
       return
@@ -336,7 +339,7 @@ export class Consensus {
       promises: new Map(),
       refusals: new Map(),
       startedAt: now,
-      resendAt: now + this.#init.timers.leaderTimeoutMs / 3,
+      resendAt: now + this.#resendMs,
       proposal: undefined,
     }
     this.#ask(this.#attempt)
@@ -366,7 +369,7 @@ export class Consensus {
     const plan = choice.kind === 'adopt' ? choice.plan : this.#around.draft(promisers)
     if (plan === undefined || !this.#around.judge(plan).ok) return this.#giveUp(now)
     attempt.proposal = { kind: 'propose', ballot, plan, terms: attempt.terms }
-    attempt.resendAt = now + this.#init.timers.leaderTimeoutMs / 3
+    attempt.resendAt = now + this.#resendMs
     this.#pacing.leads(this.#init.self)
     this.#results(this.#tally.learn(ballot, plan, attempt.terms))
     this.#ask(attempt)
@@ -453,6 +456,10 @@ export class Consensus {
     if (terms === undefined && this.#register.accepted === null) return undefined
     const queue = terms === null || terms === undefined ? voters : this.#around.electors(terms)
     return this.#pacing.nextAttemptAt(queue, (id) => this.#around.alive(id), this.#register.accepted !== null)
+  }
+
+  get #resendMs(): number {
+    return this.#init.timers.leaderTimeoutMs / questionsPerBallot
   }
 
   #send(to: NodeId, message: ConsensusMessage): void {
