@@ -57,7 +57,7 @@ async function controlBytes(lab: Awaited<ReturnType<typeof createLab>>): Promise
   const counts: number[] = []
   for (const { name } of lab.hosts) {
     const listed = await lab.exec(name, ['nft', '-j', 'list', 'counter', 'inet', 'bench', 'control'])
-    const found = /"bytes": (\d+)/.exec(String(listed.stdout))
+    const found = /"bytes": (\d+)/.exec(listed.stdout)
     if (found === null) await lab.exec(name, ['nft', rules])
     counts.push(Number(found?.[1] ?? 0))
   }

@@ -8,7 +8,7 @@ import { generateSeed, identityFromSeed } from './adapters/crypto/identity.ts'
 import { runProgram } from './adapters/exec.ts'
 import { readFacts } from './adapters/facts.ts'
 import { createK3s } from './adapters/k3s/k3s.ts'
-import { createNetwork } from './adapters/libp2p/network.ts'
+import { createNetwork } from './adapters/libp2p/index.ts'
 import { createLinks } from './adapters/netlink/links.ts'
 import { processServices } from './adapters/service/processes.ts'
 import { systemdServices } from './adapters/service/systemd.ts'
@@ -70,6 +70,7 @@ export interface Components {
 }
 
 export { tokenPrimitives } from './adapters/crypto.ts'
+export { isStreamFault } from './adapters/libp2p/index.ts'
 export { createLogger } from './adapters/log.ts'
 export type { LogFormat, Logger } from './adapters/log.ts'
 

@@ -162,7 +162,7 @@ const catalogue = {
   },
   ERR_SERVICE: {
     message: 'The service {name} cannot be {action}: {detail}.',
-    hint: 'Look at its log: `journalctl -u {name}` on a machine, the host\'s directory in a lab.',
+    hint: "Look at its log: `journalctl -u {name}` on a machine, the host's directory in a lab.",
     exitCode: 1,
   },
   ERR_K3S_DATA: {

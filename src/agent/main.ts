@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Components, LogFormat, Logger } from '../components.ts'
-import { createComponents, createLogger, tokenPrimitives } from '../components.ts'
-import type { AgentConfig, ConfigSource } from '../config/index.ts'
+import { createComponents, createLogger, isStreamFault, tokenPrimitives } from '../components.ts'
+import type { AgentConfig } from '../config/index.ts'
 import { formatDiagnostic, readConfig, renderTemplate } from '../config/index.ts'
 import { defaultSpec } from '../core/model/spec.ts'
 import type { BootstrapSetting, ClusterSpec } from '../core/model/spec.ts'
@@ -10,8 +10,9 @@ import { ClusterNode } from '../core/node.ts'
 import { deriveKeys } from '../core/token/key-schedule.ts'
 import { parseToken } from '../core/token/text.ts'
 import type { NetworkToken } from '../core/token/token.ts'
-import { MusterError } from '../errors.ts'
+import { errorText, MusterError } from '../errors.ts'
 import { Agent } from './agent.ts'
+import { readConfigFiles } from './config-files.ts'
 import { ApiServer } from './api/server.ts'
 
 /** How `muster agent` was called. */
@@ -86,6 +87,13 @@ async function serve(
   signal: AbortSignal,
 ): Promise<void> {
   const { notifier } = components
+  // libp2p may throw from a microtask when a stream ends at a bad moment; anything else ends the process, and
+  // the supervisor starts it again from its disk.
+  process.on('uncaughtException', (error) => {
+    if (isStreamFault(error)) return logger.debug({ reason: 'StreamFault' }, errorText(error))
+    logger.error({ reason: 'Uncaught' }, error.stack ?? error.message)
+    process.exit(1)
+  })
   try {
     await api.start()
     await agent.start()
@@ -123,7 +131,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 function loadConfig(options: AgentOptions): AgentConfig {
-  const sources = configSources(options)
+  const sources = readConfigFiles(options.configFiles, options.root)
   const { config, diagnostics } = readConfig(sources)
   for (const diagnostic of diagnostics)
     process.stderr.write(`${formatDiagnostic(diagnostic, { colour: false })}\n`)
@@ -132,27 +140,6 @@ function loadConfig(options: AgentOptions): AgentConfig {
     throw new MusterError('ERR_CONFIG_INVALID', { count })
   }
   return config
-}
-
-/** The files named, or all of the configuration directory. */
-function configSources({ configFiles, root }: AgentOptions): ConfigSource[] {
-  const directory = join(root, '/etc/muster')
-  const paths =
-    configFiles.length > 0
-      ? configFiles
-      : existsSync(directory)
-        ? readdirSync(directory)
-            .filter((name) => /\.ya?ml$/.test(name))
-            .toSorted()
-            .map((name) => join(directory, name))
-        : []
-  return paths.map((path) => {
-    try {
-      return { path, text: readFileSync(path, 'utf8') }
-    } catch (error) {
-      throw new MusterError('ERR_CONFIG_UNREADABLE', { path }, { cause: error })
-    }
-  })
 }
 
 function loadToken(config: AgentConfig, root: string): NetworkToken {

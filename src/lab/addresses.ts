@@ -1,8 +1,6 @@
 /** What the hosts' machines have: a default route (that leads nowhere), addresses only, or IPv6 only. */
 export type NetworkMode = 'default-route' | 'no-route' | 'ipv6-only'
 
-export const networkModes: readonly NetworkMode[] = ['default-route', 'no-route', 'ipv6-only']
-
 /** The name of every host's interface to the switch. */
 export const hostDevice = 'eth0'
 

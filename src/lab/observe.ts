@@ -15,8 +15,6 @@ export interface HostObservation {
 /** How far a lab should come. */
 export type LabGoal = 'chartered' | 'active' | 'ready'
 
-export const labGoals: readonly LabGoal[] = ['chartered', 'active', 'ready']
-
 /** Whether a goal is reached, or what is lacking, host by host. */
 export interface GoalReport {
   readonly reached: boolean

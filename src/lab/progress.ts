@@ -33,7 +33,7 @@ export class ProgressView {
   #redraw(hosts: readonly HostObservation[], elapsedMs: number): void {
     const width = this.#out.columns ?? 80
     const narrow = hostColumns.filter((column) => column.wide !== true)
-    const lines = [`${clock(elapsedMs)}`, ...formatTable(narrow, hosts).trimEnd().split('\n')]
+    const lines = [clock(elapsedMs), ...formatTable(narrow, hosts).trimEnd().split('\n')]
     // A line that wraps would spoil the count of lines to go up next time.
     const text = lines.map((line) => `\u001B[2K${line.slice(0, width - 1)}\n`).join('')
     const up = this.#drawnLines === 0 ? '' : `\u001B[${this.#drawnLines}A`

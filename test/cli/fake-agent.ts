@@ -33,7 +33,7 @@ export class FakeAgent {
             : 'status' in answer && 'body' in answer
               ? answer
               : undefined
-        response.statusCode = full === undefined ? 200 : Number(full.status)
+        response.statusCode = full === undefined ? 200 : full.status
         const content = full?.body ?? answer
         return response.end(typeof content === 'string' ? content : JSON.stringify(content))
       })

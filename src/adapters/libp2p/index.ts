@@ -1,4 +1,3 @@
 export { createNetwork } from './network.ts'
-export { defaultLimits, defaultListenPort, beaconPort } from './settings.ts'
 export type { NetworkComponents, NetworkInit, NetworkKeys, NetworkLimits, NetworkLogger } from './settings.ts'
 export { isStreamFault } from './stream-fault.ts'

@@ -40,9 +40,7 @@ export interface ServiceEnvironment {
 }
 
 /** Notifier for the environment of this process; does nothing where NOTIFY_SOCKET is not set. */
-export function createServiceNotifier(
-  environment: ServiceEnvironment = process.env as ServiceEnvironment,
-): ServiceNotifier {
+export function createServiceNotifier(environment: ServiceEnvironment = process.env): ServiceNotifier {
   const socketName = environment.NOTIFY_SOCKET
   const address = socketName === undefined ? undefined : unixAddress(socketName)
   return {

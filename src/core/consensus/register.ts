@@ -53,8 +53,3 @@ export const registerCodec: Codec<Register> = struct({
   voteSequence: integer(),
   stamps: dictionary(stamp, membersMax),
 })
-
-/** Order of two stamps of one voter. */
-export function compareStamps(a: VoteStamp, b: VoteStamp): number {
-  return a.bootCounter - b.bootCounter || a.voteSequence - b.voteSequence
-}

@@ -34,7 +34,7 @@ import type { EtcdMember, SignedStatement, Statement } from './statement.ts'
 
 const id = pattern(/^[1-9A-HJ-NP-Za-km-z]{32,64}$/, 'a peer id')
 const hash = pattern(/^[0-9a-f]{64}$/, 'a hash')
-const hashOrNone = pattern(/^([0-9a-f]{64})?$/, 'a hash or nothing') as Codec<string>
+const hashOrNone = pattern(/^([0-9a-f]{64})?$/, 'a hash or nothing')
 const hex = pattern(/^[0-9a-f]{0,128}$/, 'hexadecimal text')
 const short = text(256)
 const line = text(limits.textBytesMax)

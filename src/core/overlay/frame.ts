@@ -22,8 +22,6 @@ export const frameOverheadBytes: number = frameHeaderBytes + frameTagBytes
 export const keyIdBytes = 6
 /** The only type of frame so far: one IP packet. Others are dropped, so that they can be added later. */
 export const frameTypePacket = 1
-/** Largest IP packet in a frame; a UDP datagram over IPv4 holds 65507 bytes. */
-export const framePacketBytesMax: number = 65_507 - frameOverheadBytes
 /** A session ends here, long before a counter would be used twice: 2^53 - 1. */
 export const frameCounterMax: number = Number.MAX_SAFE_INTEGER
 

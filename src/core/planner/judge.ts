@@ -4,7 +4,6 @@ import { sortedIds } from '../model/ids.ts'
 import { evidenceMax, votersMax } from '../model/limits.ts'
 import type { ClusterPlan } from '../model/plan.ts'
 import { bodyHash } from '../model/plan-hash.ts'
-import type { SignedStatement } from '../model/statement.ts'
 import {
   provenDeaths,
   readyProof,
@@ -220,7 +219,7 @@ function judgeActivation(parent: ClusterPlan, plan: ClusterPlan): Flaw | undefin
 
 /** Voters leave on proof; one living voter may make room, so that their number stays odd. */
 function judgeVoters(parent: ClusterPlan, plan: ClusterPlan): Flaw | undefined {
-  const proven = provenDeaths(plan.body.evidence as readonly SignedStatement[], parent.header)
+  const proven = provenDeaths(plan.body.evidence, parent.header)
   const unproven = parent.header.voters.filter((id) => !plan.header.voters.includes(id) && !proven.has(id))
   return unproven.length <= 1
     ? undefined

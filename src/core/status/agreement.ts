@@ -1,3 +1,4 @@
+import { compareIds } from '../model/ids.ts'
 import type { MemberView } from '../model/member.ts'
 import type { BootstrapSetting } from '../model/spec.ts'
 import type { ConditionDraft } from './condition-log.ts'
@@ -39,7 +40,7 @@ export function specAgreed(input: StatusInput): ConditionDraft {
     }
   }
   const detail = [...differing]
-    .toSorted()
+    .toSorted(([a], [b]) => compareIds(a, b))
     .map(([key, machines]) => `${key} on ${listed(machines.toSorted())}`)
   const settled = input.plan !== undefined
   return {
@@ -48,7 +49,7 @@ export function specAgreed(input: StatusInput): ConditionDraft {
     reason: 'SpecDiffers',
     message: `Configurations differ from this machine's: ${detail.join('; ')}.${settled ? ' The certified plan counts, not the files.' : ''}`,
     hint: settled
-      ? 'Make the files equal to the plan, or change the plan with `muster apply`.'
+      ? 'Make the files equal to the plan, or change the plan with `muster spec apply`.'
       : 'Give all machines the same configuration; until then the proposer of the charter decides.',
   }
 }

@@ -225,7 +225,7 @@ it.each(['ENOSPC', 'EIO'])('%s at any step is a coded error, and the state stays
       expect((await stateOf(fileSystem.image())).state).toEqual(newState)
     }
   }
-  expect([...codes].toSorted()).toEqual(
-    [code === 'EIO' ? 'ERR_STATE_UNREADABLE' : 'ERR_STATE_FULL', 'ERR_STATE_UNSURE'].toSorted(),
+  expect(codes).toEqual(
+    new Set([code === 'EIO' ? 'ERR_STATE_UNREADABLE' : 'ERR_STATE_FULL', 'ERR_STATE_UNSURE']),
   )
 })

@@ -117,7 +117,11 @@ describe('resolveQuarantine', () => {
       voters: fc.nat(7),
       operatorConfirmed: fc.boolean(),
     })
-    fc.assert(fc.property(evidence, (given) => void expect(resolveQuarantine(given).kind).toBe('re-key')))
+    fc.assert(
+      fc.property(evidence, (given) => {
+        expect(resolveQuarantine(given).kind).toBe('re-key')
+      }),
+    )
   })
 })
 

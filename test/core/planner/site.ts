@@ -44,7 +44,7 @@ export function signed(signer: string, statement: Statement): SignedStatement {
 
 /** `node(3)` is a well-formed peer id; ids are ordered as their numbers. */
 export function node(number: number): NodeId {
-  const letters = [...String(number).padStart(8, '0')].map((digit) => 'abcdefghij'[Number(digit)])
+  const letters = Array.from(String(number).padStart(8, '0'), (digit) => 'abcdefghij'[Number(digit)])
   return `12D3KooWNode${'x'.repeat(20)}${letters.join('')}`
 }
 

@@ -113,7 +113,11 @@ describe('a token', () => {
     const near = fc
       .tuple(fc.constantFrom('muster1-', 'b3RwOg', ''), fc.string())
       .map((parts) => parts.join(''))
-    fc.assert(fc.property(near, (text) => void expect(Object.keys(errorCatalogue)).toContain(codeOf(text))))
+    fc.assert(
+      fc.property(near, (text) => {
+        expect(Object.keys(errorCatalogue)).toContain(codeOf(text))
+      }),
+    )
   })
 
   it('that could not be read again is not written', () => {
@@ -247,7 +251,7 @@ describe.each([
   })
 
   it('reads no text that it would not write', () => {
-    const texts = fc.string({ unit: fc.constantFrom(...alphabet.characters), maxLength: 12 })
+    const texts = fc.string({ unit: fc.constantFrom(...alphabet.characters.split('')), maxLength: 12 })
     fc.assert(
       fc.property(texts, (text) => {
         const bytes = decodeBase(alphabet, text)
