@@ -1,22 +1,26 @@
 import { createHash } from 'node:crypto'
 import type { Effect } from '../../src/core/effect.ts'
 import type { Input } from '../../src/core/input.ts'
-import { accessKeyOf, fingerprintOf } from '../../src/core/k3s/files.ts'
-import type { K3sObservation, K3sStep } from '../../src/core/k3s/types.ts'
+import type { K3sStep } from '../../src/core/k3s/types.ts'
 import type { Crypto } from '../../src/core/model/crypto.ts'
 import { encodeCanonical } from '../../src/core/model/codec.ts'
 import type { NodeId } from '../../src/core/model/ids.ts'
+import type { Message } from '../../src/core/model/message.ts'
+import type { CertifiedHeader } from '../../src/core/model/plan.ts'
+import { planHash } from '../../src/core/model/plan-hash.ts'
 import { Random } from '../../src/core/model/random.ts'
 import type { BootstrapSetting, ClusterSpec } from '../../src/core/model/spec.ts'
 import { defaultSpec } from '../../src/core/model/spec.ts'
-import type { EtcdMember } from '../../src/core/model/statement.ts'
 import { ClusterNode } from '../../src/core/node.ts'
+import type { NodeView } from '../../src/core/node/node-view.ts'
 import type { StoredState, Write } from '../../src/core/ports.ts'
+import { VirtualK3s } from './virtual-k3s.ts'
 
 // A small virtual site for tests of the whole core: production nodes, a virtual clock, links that can be cut,
 // disks that survive a crash, and a k3s that needs a moment to start. No real time passes.
 
-const networkId = 'a'.repeat(64)
+/** Network of every virtual site. */
+export const networkId: string = 'a'.repeat(64)
 
 /** Signatures that only the right signer can make here: a hash over signer, label and value. */
 export function virtualCrypto(self: NodeId): Crypto {
@@ -51,29 +55,35 @@ export interface VirtualOptions {
   readonly loss?: number
   /** Node i starts after so many milliseconds. */
   readonly startAt?: (index: number) => number
-  /** Until then every link is cut, so that all nodes are there before the first word. */
+  /** Voting on a charter is held back for so long. */
   readonly bootstrapDelayMs?: number
 }
 
-interface Host {
+/** A machine: what lies on its disk, and the node while it has power. */
+export interface VirtualHost {
   readonly index: number
   readonly id: NodeId
   node: ClusterNode | undefined
   boots: number
   disk: Map<string, unknown>
   chain: unknown[]
-  k3s: VirtualK3s
   up: Set<NodeId>
+  /** When the node wants to be woken. */
+  dueAt: number
+  /** When it was last woken, and how often at that very moment. */
+  woken: { at: number; times: number }
 }
 
-interface VirtualK3s {
-  role: string | undefined
-  startedAt: number
-  /** Hash of the CA on this disk. */
-  authority: string
-  configured: string
-  access: string
+/** A plan that a host has adopted: written into its chain. */
+export interface Adoption {
+  readonly host: number
+  readonly clusterId: string
+  readonly generation: number
+  readonly hash: string
 }
+
+/** Deadlines that one node may have at the same moment. */
+const wakesAtOnceMax = 8
 
 interface Event {
   readonly at: number
@@ -83,7 +93,7 @@ interface Event {
 
 /** Many production nodes on one virtual clock. */
 export class VirtualCluster {
-  readonly hosts: Host[]
+  readonly hosts: VirtualHost[]
   readonly events: { at: number; host: number; level: string; reason: string; message: string }[] = []
   readonly #options: VirtualOptions
   readonly #random: Random
@@ -92,8 +102,15 @@ export class VirtualCluster {
   #cut: (a: number, b: number) => boolean = () => false
   now = 0
   /** Called for each effect, before it is carried out: a test may crash the host here. */
-  onEffect: ((host: Host, effect: Effect) => void) | undefined
-  etcd: EtcdMember[] = []
+  onEffect: ((host: VirtualHost, effect: Effect) => void) | undefined
+  /** Called after each effect was carried out. */
+  afterEffect: ((host: VirtualHost, effect: Effect) => void) | undefined
+  /** Every plan that any host ever wrote into its chain. */
+  readonly adoptions: Adoption[] = []
+  /** One line for each effect, in order, with a digest of all that it says. */
+  readonly trace: string[] = []
+  readonly cutOffs: { readonly by: number; readonly peer: NodeId; readonly detail: string }[] = []
+  readonly k3s: VirtualK3s = new VirtualK3s((host) => this.hosts[host]?.node !== undefined)
 
   constructor(options: VirtualOptions) {
     this.#options = options
@@ -113,6 +130,38 @@ export class VirtualCluster {
     return host.index
   }
 
+  /** What a host that has power knows. */
+  view(index: number): NodeView {
+    const node = this.hosts[index]?.node
+    if (node === undefined) throw new Error(`host ${index} has no power`)
+    return node.view()
+  }
+
+  /** Views of all hosts that have power. */
+  views(): NodeView[] {
+    return this.hosts.flatMap((host) => host.node?.view() ?? [])
+  }
+
+  /** Whether every host that has power holds an active plan of the same generation. */
+  isActive(): boolean {
+    const powered = this.hosts.filter((host) => host.node !== undefined)
+    if (powered.length === 0) return false
+    return powered.every((host) => {
+      const newest = host.chain.at(-1) as CertifiedHeader | undefined
+      return newest?.header.phase === 'active' && host.chain.length === powered[0]?.chain.length
+    })
+  }
+
+  /** Runs this after so much virtual time. */
+  after(ms: number, run: () => void): void {
+    this.#at(this.now + ms, run)
+  }
+
+  /** Hands a message to a host as if a peer had sent it. */
+  inject(from: NodeId, to: number, message: Message): void {
+    this.#input(this.hosts[to] as VirtualHost, { kind: 'message', from, message })
+  }
+
   /** Cuts links for which this says so; heals all others. */
   cut(isCut: (a: number, b: number) => boolean): void {
     this.#cut = (a, b) => isCut(a, b) || isCut(b, a)
@@ -120,8 +169,9 @@ export class VirtualCluster {
   }
 
   start(index: number): void {
-    const host = this.hosts[index] as Host
+    const host = this.hosts[index] as VirtualHost
     host.boots += 1
+    this.k3s.boot(index, this.now)
     const entropy = createHash('sha256')
       .update(`${this.#options.seed ?? 1}/${index}/${host.boots}`)
       .digest()
@@ -161,6 +211,7 @@ export class VirtualCluster {
       quarantine: undefined,
     })
     this.#carryOut(host)
+    if (host.node === undefined) return
     this.#input(host, {
       kind: 'machine-changed',
       endpoints: [`/ip4/10.77.0.${index + 1}/tcp/7946`],
@@ -168,12 +219,12 @@ export class VirtualCluster {
       linkUp: true,
     })
     for (const other of this.hosts) if (other !== host) this.#relink(host, other)
-    this.#pollK3s(host, host.node)
+    if (host.node !== undefined) this.#pollK3s(host, host.node)
   }
 
   /** Power off: what was persisted stays, all else is gone. k3s dies with the machine. */
   kill(index: number): void {
-    const host = this.hosts[index] as Host
+    const host = this.hosts[index] as VirtualHost
     host.node = undefined
     for (const other of this.hosts) this.#relink(host, other)
   }
@@ -195,12 +246,20 @@ export class VirtualCluster {
         this.#queue.shift()
         next.run()
       } else if (due !== undefined) {
-        this.#input(due.host, { kind: 'deadline' })
+        this.#wake(due.host)
       }
     }
   }
 
-  #newHost(index: number): Host {
+  /** A node that wants to be woken again and again at one moment would keep a real processor busy for ever. */
+  #wake(host: VirtualHost): void {
+    const times = host.woken.at === this.now ? host.woken.times + 1 : 1
+    host.woken = { at: this.now, times }
+    if (times > wakesAtOnceMax) throw new Error(`host ${host.index} does not get further at ${this.now}`)
+    this.#input(host, { kind: 'deadline' })
+  }
+
+  #newHost(index: number): VirtualHost {
     return {
       index,
       id: virtualId(index),
@@ -208,12 +267,13 @@ export class VirtualCluster {
       boots: 0,
       disk: new Map(),
       chain: [],
-      k3s: { role: undefined, startedAt: 0, authority: '', configured: '', access: '' },
       up: new Set(),
+      dueAt: Number.POSITIVE_INFINITY,
+      woken: { at: 0, times: 0 },
     }
   }
 
-  #relink(a: Host, b: Host): void {
+  #relink(a: VirtualHost, b: VirtualHost): void {
     const linked = a.node !== undefined && b.node !== undefined && !this.#cut(a.index, b.index) && a !== b
     for (const [from, to] of [
       [a, b],
@@ -238,17 +298,19 @@ export class VirtualCluster {
     }
   }
 
-  #input(host: Host, input: Input): void {
+  #input(host: VirtualHost, input: Input): void {
     if (host.node === undefined) return
     host.node.handle(input, this.now)
     this.#carryOut(host)
   }
 
-  #carryOut(host: Host): void {
+  #carryOut(host: VirtualHost): void {
     const node = host.node as ClusterNode
     for (const effect of node.drain()) {
       this.onEffect?.(host, effect)
       if (host.node !== node) return
+      const digest = createHash('sha256').update(encodeCanonical(effect)).digest('hex').slice(0, 12)
+      this.trace.push(`${this.now} ${host.index} ${effect.kind} ${digest}`)
       switch (effect.kind) {
         case 'persist':
           for (const write of effect.writes) this.#persist(host, write)
@@ -289,98 +351,56 @@ export class VirtualCluster {
             message: effect.message,
           })
           break
-        case 'keep-peers':
         case 'cut-off':
+          this.cutOffs.push({ by: host.index, peer: effect.peer, detail: effect.detail })
+          break
+        case 'keep-peers':
         case 'pace':
         case 'answer':
           break
       }
+      this.afterEffect?.(host, effect)
+      if (host.node !== node) return
     }
+    host.dueAt = node.nextDeadline()
   }
 
-  #persist(host: Host, write: Write): void {
-    if (write.op === 'append') host.chain.push(structuredClone(write.value))
-    else host.disk.set(write.key, structuredClone(write.value))
+  #persist(host: VirtualHost, write: Write): void {
+    if (write.op === 'append') {
+      host.chain.push(structuredClone(write.value))
+      const { header } = write.value as CertifiedHeader
+      const { clusterId, generation } = header
+      const hash = planHash(header, virtualCrypto(host.id))
+      this.adoptions.push({ host: host.index, clusterId, generation, hash })
+    } else host.disk.set(write.key, structuredClone(write.value))
   }
 
-  #step(host: Host, node: ClusterNode, step: K3sStep): void {
+  #step(host: VirtualHost, node: ClusterNode, step: K3sStep): void {
     this.#at(this.now + 300, () => {
       if (host.node !== node) return
-      const { k3s } = host
-      if (step.kind === 'make-authority') {
-        k3s.authority = createHash('sha256').update(`ca ${host.index} ${step.grant}`).digest('hex')
-        const secrets = { caHash: k3s.authority, serverPassword: 's', agentPassword: 'a' }
-        this.#input(host, { kind: 'k3s-result', result: { kind: 'authority', grant: step.grant, secrets } })
-        return
-      }
-      if (step.kind === 'start' || step.kind === 'configure') {
-        k3s.configured = fingerprintOf(step.files)
-        k3s.access = accessKeyOf(step.allow)
-      }
-      if (step.kind === 'start') {
-        const first = this.hosts.find(
-          (other) => other.id === node.view().chain.newest?.plan.header.grant?.team[0],
-        )
-        if (step.role === 'server') k3s.authority = first?.k3s.authority ?? ''
-        k3s.role = step.role
-        k3s.startedAt = this.now
-        const address = this.#overlayAddress(host)
-        if (step.role !== 'agent' && !this.etcd.some((member) => member.address === address)) {
-          const id = createHash('sha256')
-            .update(`member ${host.index} ${this.now}`)
-            .digest('hex')
-            .slice(0, 16)
-          this.etcd.push({ id, name: `host${host.index}-0`, address, learner: false })
-          this.etcd.sort((a, b) => (a.id < b.id ? -1 : 1))
-        }
-      }
-      if (step.kind === 'stop' || step.kind === 'clear') {
-        k3s.role = undefined
-        if (step.kind === 'clear') Object.assign(k3s, { authority: '', configured: '', access: '' })
-        if (step.kind === 'clear')
-          this.etcd = this.etcd.filter((member) => member.address !== this.#overlayAddress(host))
-      }
-      if (step.kind === 'remove-member') this.etcd = this.etcd.filter((member) => member.id !== step.memberId)
-      this.#input(host, { kind: 'k3s-result', result: { kind: 'done', step: step.kind } })
+      const plan = node.view().chain.newest?.plan
+      const first = this.hosts.find((other) => other.id === plan?.header.grant?.team[0])
+      const authority = first === undefined ? '' : this.k3s.authorityOf(first.index)
+      const place = { host: host.index, address: this.#overlayAddress(host), authority, now: this.now }
+      this.#input(host, { kind: 'k3s-result', result: this.k3s.run(step, place) })
     })
   }
 
-  #overlayAddress(host: Host): string {
+  #overlayAddress(host: VirtualHost): string {
     const body = host.node?.view().chain.newest?.plan.body
     return body?.assignments.find((assignment) => assignment.nodeId === host.id)?.address4 ?? ''
   }
 
-  #pollK3s(host: Host, node: ClusterNode): void {
+  #pollK3s(host: VirtualHost, node: ClusterNode): void {
     if (host.node !== node) return
-    this.#input(host, { kind: 'k3s-observed', observation: this.#observe(host) })
+    this.#input(host, { kind: 'k3s-observed', observation: this.k3s.observe(host.index, this.now) })
     this.#at(this.now + 1_000, () => this.#pollK3s(host, node))
   }
 
-  #observe(host: Host): K3sObservation {
-    const { k3s } = host
-    const running = k3s.role !== undefined
-    const ready = running && this.now >= k3s.startedAt + 3_000
-    const server = running && k3s.role !== 'agent'
-    return {
-      installed: true,
-      version: 'v1',
-      unit: running ? 'running' : 'absent',
-      detail: '',
-      apiAnswers: server && ready,
-      ready,
-      hasEtcdData: server,
-      tombstone: false,
-      caHash: k3s.authority,
-      members: server && ready ? [...this.etcd] : undefined,
-      configured: k3s.configured,
-      access: k3s.access,
-    }
-  }
-
-  #nextDeadline(): { at: number; host: Host } | undefined {
-    let best: { at: number; host: Host } | undefined
+  #nextDeadline(): { at: number; host: VirtualHost } | undefined {
+    let best: { at: number; host: VirtualHost } | undefined
     for (const host of this.hosts) {
-      const at = host.node?.nextDeadline()
+      const at = host.node === undefined ? undefined : host.dueAt
       if (at !== undefined && (best === undefined || at < best.at)) best = { at, host }
     }
     return best
