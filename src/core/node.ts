@@ -93,6 +93,7 @@ export class ClusterNode {
     const times = [
       this.#membership.nextDeadline(),
       this.#decisions.nextDeadline(),
+      this.#history.nextDeadline(),
       this.#execution.nextDeadline(now),
       this.#words.nextDeadline(this.#membership.view()),
     ].filter((time) => time !== undefined)
@@ -225,6 +226,7 @@ export class ClusterNode {
       this.#drainMembership()
       for (const certified of this.#decisions.drain()) this.#adopted(this.#history.certified(certified))
       this.#adopted(this.#history.followConfirmed())
+      this.#history.askAgain()
       this.#words.testify(this.#membership.view(), this.#reach.connected)
       this.#execute()
       this.#decisions.want()

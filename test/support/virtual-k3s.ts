@@ -14,8 +14,9 @@ interface Disk {
   access: string
 }
 
-interface Member extends EtcdMember {
+interface Member {
   readonly host: number
+  readonly listed: EtcdMember
 }
 
 /** What a step needs to know of the host that runs it. */
@@ -79,7 +80,7 @@ export class VirtualK3s {
         break
       case 'remove-member': {
         const members = this.#etcds.get(disk.authority) ?? []
-        const left = members.filter((member) => member.id !== step.memberId)
+        const left = members.filter(({ listed }) => listed.id !== step.memberId)
         this.#etcds.set(disk.authority, left)
         break
       }
@@ -105,7 +106,7 @@ export class VirtualK3s {
       hasEtcdData: server,
       tombstone: false,
       caHash: disk.authority,
-      members: quorum ? members.map(({ host: _, ...member }) => member) : undefined,
+      members: quorum ? members.map(({ listed }) => listed) : undefined,
       configured: disk.configured,
       access: disk.access,
     }
@@ -118,11 +119,11 @@ export class VirtualK3s {
     if (role === 'agent') return
     const members = this.#etcds.get(disk.authority) ?? []
     this.#etcds.set(disk.authority, members)
-    if (members.some((member) => member.address === place.address)) return
+    if (members.some(({ listed }) => listed.address === place.address)) return
     const id = digest(`member ${place.host} ${place.now}`).slice(0, 16)
     const { address, host } = place
-    members.push({ id, name: `host${host}-0`, address, learner: false, host })
-    members.sort((a, b) => (a.id < b.id ? -1 : 1))
+    members.push({ host, listed: { id, name: `host${host}-0`, address, learner: false } })
+    members.sort((a, b) => (a.listed.id < b.listed.id ? -1 : 1))
   }
 
   #isServing(host: number): boolean {

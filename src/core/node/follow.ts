@@ -5,7 +5,7 @@ import { majority } from '../consensus/terms.ts'
 import type { Crypto } from '../model/crypto.ts'
 import type { Hash, NodeId } from '../model/ids.ts'
 import type { PlanAnnounceMessage, PlanChainMessage } from '../model/message.ts'
-import type { CertifiedHeader } from '../model/plan.ts'
+import type { CertifiedHeader, CertifiedPlan } from '../model/plan.ts'
 
 /** Clusters of one network heard of at once; more than two is a forger's work. */
 const candidatesMax = 8
@@ -63,7 +63,12 @@ export class Follow {
     const base = chain.newest === undefined ? this.#base(headers) : chain
     const extension = extendChain(base, this.#networkId, headers, message.newest, this.#crypto)
     if (extension.kind === 'partial') this.#parts.set(from, headers)
-    if (chain.newest === undefined && extension.kind === 'extended') this.#keep(extension.chain)
+    if (chain.newest === undefined && extension.kind === 'extended') {
+      this.#keep(extension.chain)
+      // Who hands out a plan holds it: that is its word, should the announcement have been lost.
+      const { clusterId, generation } = (message.newest as CertifiedPlan).plan.header
+      this.announced(from, { kind: 'plan-announce', clusterId, generation, hash: extension.chain.hash })
+    }
     return extension
   }
 

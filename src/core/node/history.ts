@@ -3,8 +3,8 @@ import { emptyChain, extendChain, generationOf, nextElectorate } from '../consen
 import type { Electorate } from '../consensus/electorate.ts'
 import { decodeTree, list } from '../model/codec.ts'
 import type { Crypto } from '../model/crypto.ts'
-import type { Hash, NodeId } from '../model/ids.ts'
-import { shortId } from '../model/ids.ts'
+import type { Hash, Instant, NodeId } from '../model/ids.ts'
+import { shortId, sortedIds } from '../model/ids.ts'
 import { headersPerMessageMax } from '../model/limits.ts'
 import type { MemberRecord } from '../model/member.ts'
 import type { PlanAnnounceMessage, PlanChainMessage, PlanRequestMessage } from '../model/message.ts'
@@ -17,6 +17,9 @@ import type { FollowWaiting } from './follow.ts'
 import { Follow } from './follow.ts'
 import type { ForkReport } from './node-view.ts'
 import type { NodeContext } from './outbox.ts'
+
+/** Whoever holds a plan that this node lacks is asked again after this. */
+const askAgainMs = 3_000
 
 /**
  * The chain of certified plans that this node holds, and the talk with peers about it.
@@ -33,12 +36,16 @@ export class History {
   readonly #follow: Follow
   readonly #connected = new Set<NodeId>()
   readonly #forks = new Map<string, ForkReport>()
+  /** Connected peers that said they hold a newer plan, and its generation. */
+  readonly #ahead = new Map<NodeId, number>()
+  #askedAt: Instant
   #chain: Chain
 
   /** @throws if the chain on disk does not verify: the agent must not start with a damaged history */
   constructor(context: NodeContext) {
     const { self, stored, networkId, crypto } = context.init
     this.#context = context
+    this.#askedAt = context.moment.now
     this.#chain = loadChain(stored, networkId, crypto)
     this.#follow = new Follow(self, networkId, crypto)
   }
@@ -84,6 +91,7 @@ export class History {
 
   peerDown(peer: NodeId): void {
     this.#connected.delete(peer)
+    this.#ahead.delete(peer)
     this.#follow.peerDown(peer)
   }
 
@@ -131,6 +139,27 @@ export class History {
     return confirmed === undefined ? undefined : this.#adopt(confirmed)
   }
 
+  /** Asks again for plans that were heard of and did not come: messages may be lost. */
+  askAgain(): void {
+    const { now } = this.#context.moment
+    const lacking = this.#lacking()
+    if (lacking.length === 0) this.#askedAt = now
+    if (now < this.#askedAt + askAgainMs) return
+    this.#askedAt = now
+    for (const peer of lacking) this.#request(peer, this.#chain.headers.length)
+  }
+
+  /** When `askAgain` has something to ask. */
+  nextDeadline(): Instant | undefined {
+    return this.#lacking().length === 0 ? undefined : this.#askedAt + askAgainMs
+  }
+
+  /** Connected peers whose newest plan, or whose word on the plan to follow, this node lacks. */
+  #lacking(): readonly NodeId[] {
+    const missing = this.following.flatMap((waiting) => waiting.missing)
+    return sortedIds([...this.#ahead.keys(), ...missing.filter((peer) => this.#connected.has(peer))])
+  }
+
   /** Moves to a longer chain: written down first, then told to everybody. */
   #adopt(chain: Chain): Chain {
     const { outbox } = this.#context
@@ -141,6 +170,9 @@ export class History {
     outbox.persist({ op: 'put', key: 'plan', value: { plan, certificate } })
     this.#chain = chain
     this.#follow.settled()
+    for (const [peer, generation] of this.#ahead) {
+      if (generation <= generationOf(chain)) this.#ahead.delete(peer)
+    }
     for (const peer of this.#connected) this.#announceTo(peer)
     const { generation, phase } = plan.header
     outbox.event(
@@ -154,6 +186,10 @@ export class History {
 
   #compare(from: NodeId, said: { clusterId: string; generation: number; hash: Hash }): void {
     const mine = this.plan?.header
+    const comparable = mine === undefined || mine.clusterId === said.clusterId
+    if (comparable && said.generation > generationOf(this.#chain) && this.#connected.has(from)) {
+      this.#ahead.set(from, said.generation)
+    }
     if (mine === undefined) return this.#request(from, 0)
     if (mine.clusterId !== said.clusterId) {
       if (!this.#forks.has(said.clusterId)) this.#request(from, 0)

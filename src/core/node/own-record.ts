@@ -8,8 +8,7 @@ import type { NodeInit } from './node-view.ts'
 
 /** Digest of each key of a spec, so that nodes can say which keys differ without sending the whole spec. */
 export function specKeyDigests(spec: ClusterSpec, crypto: Crypto): Readonly<Record<string, string>> {
-  const digest = (value: unknown): string =>
-    crypto.digest('muster/spec-key/1', { value }).slice(0, 16)
+  const digest = (value: unknown): string => crypto.digest('muster/spec-key/1', { value }).slice(0, 16)
   const digests: Record<string, string> = {
     controlPlane: digest(spec.controlPlane),
     'addresses.ipv4': digest(spec.addresses.ipv4),

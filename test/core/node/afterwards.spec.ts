@@ -31,6 +31,14 @@ describe('a newcomer', () => {
     expect(safetyViolations(cluster)).toEqual([])
   })
 
+  it.each([6, 7, 9])('follows although half of all messages are lost (seed %i)', (seed) => {
+    const cluster = new VirtualCluster({ count: 5, loss: 0.5, seed })
+    expect(cluster.run(300_000, () => cluster.isActive())).toBe(true)
+    const index = cluster.addHost()
+    expect(cluster.run(120_000, () => cluster.hosts[index]!.chain.length > 0)).toBe(true)
+    expect(safetyViolations(cluster)).toEqual([])
+  })
+
   it('has nothing decided about it while a majority of the voters is dead, and joins when they return', () => {
     const cluster = activeCluster()
     const generation = height(cluster)
