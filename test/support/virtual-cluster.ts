@@ -306,7 +306,12 @@ export class VirtualCluster {
 
   #carryOut(host: VirtualHost): void {
     const node = host.node as ClusterNode
-    for (const effect of node.drain()) {
+    const effects = node.drain()
+    // S12: a node that sends before it has written down forgets its word in the next power cut.
+    if (effects.some((effect, index) => effect.kind === 'persist' && index > 0)) {
+      throw new Error(`host ${host.index} acts before it persists`)
+    }
+    for (const effect of effects) {
       this.onEffect?.(host, effect)
       if (host.node !== node) return
       const digest = createHash('sha256').update(encodeCanonical(effect)).digest('hex').slice(0, 12)
