@@ -94,6 +94,8 @@ export async function startHostNamespaces(
   const enclosure = { ...outer, init }
   const pidInLab = pidChain(init.pid).at(-2)
   const port = `port${host.index}`
+  // After a power cut the kernel takes its time to remove the old link: unplug it by hand.
+  await enterScript(outer, `ip link del ${port} 2>/dev/null || true`)
   await enterBatch(
     outer,
     `link add ${port} type veth peer name ${hostDevice} netns ${pidInLab} address ${macOf(host.index)}
