@@ -28,6 +28,8 @@ export interface Rules {
   readonly crashes?: number
   /** `auto`: who has heard of whom at the start; views grow by any proposal. */
   readonly views?: readonly (readonly number[])[]
+  /** Whom each ballot's messages can reach; undefined: everybody. Fewer behaviours, for a longer story. */
+  readonly reach?: readonly (readonly number[])[]
   /** Safeguards taken away, to see the violation that they prevent. */
   readonly without?: 'one-ballot-certificates' | 'persisted-ballots' | 'persist-before-reply'
 }
@@ -170,6 +172,7 @@ export class Model {
   }
 
   *#deliverPrepare(state: State, number: number, node: number): Generator<State> {
+    if (!this.#reaches(number, node)) return
     const terms = this.#terms(number)
     const { generation, parentHash } = this.#electorate
     const ballot = this.#ballot(number)
@@ -189,6 +192,10 @@ export class Model {
       return
     }
     yield { ...written, promises: new Map(state.promises).set(key, { ballot: number, from: node, accepted }) }
+  }
+
+  #reaches(ballot: number, node: number): boolean {
+    return this.rules.reach?.[ballot]?.includes(node) ?? true
   }
 
   #isProposed(state: State, number: number): boolean {
@@ -222,6 +229,7 @@ export class Model {
   }
 
   *#deliverPropose(state: State, proposal: ProposeMessage, node: number): Generator<State> {
+    if (!this.#reaches(proposal.ballot.number, node)) return
     const heard = this.#hear(state, node, proposal.terms)
     const step = acceptPropose(
       heard.registers[node]!,

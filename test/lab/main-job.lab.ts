@@ -5,10 +5,8 @@ import { namespaceObstacle } from '../../src/lab/namespaces.ts'
 import { clustersOf, etcdMembers, rolesOf, silentPairs, timeFactor, until, withLab } from '../support/site.ts'
 
 const obstacle = await namespaceObstacle(process.getuid?.() !== 0)
-const name = (text: string): string => (obstacle === undefined ? text : `${text} (skipped: ${obstacle})`)
-
 it.skipIf(obstacle !== undefined)(
-  name('five hosts become one cluster, grow, and keep their roles through kills and a power cut'),
+  `five hosts become one cluster, grow, and keep their roles through kills and a power cut${obstacle === undefined ? '' : ` (skipped: ${obstacle})`}`,
   async () => {
     await withLab({ name: 'main-job', nodes: 5 }, async (lab) => {
       const awaited = await lab.await('active', { timeoutMs: 240_000 * timeFactor })
