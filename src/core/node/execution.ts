@@ -42,6 +42,8 @@ export class Execution {
   #record: K3sRecord | undefined
   #observation: K3sObservation | undefined
   #secrets: { grant: number; secrets: K3sSecrets } | undefined
+  /** Whether the observation was made after the last step. */
+  #fresh = false
   #busy = false
   #retryAt: Instant = 0
   #lastFailure = ''
@@ -69,12 +71,13 @@ export class Execution {
 
   observed(observation: K3sObservation): void {
     this.#observation = observation
+    this.#fresh = true
   }
 
   result(result: K3sStepResult, now: Instant): void {
     this.#busy = false
     // What was seen before the step is no longer true: the next decision waits for a fresh look.
-    this.#observation = undefined
+    this.#fresh = false
     if (result.kind === 'authority') this.#secrets = { grant: result.grant, secrets: result.secrets }
     if (result.kind === 'failed') {
       this.#lastFailure = `${result.step}: ${result.detail}`
@@ -110,7 +113,7 @@ export class Execution {
       plan,
       activeGrants: activeGrants(around.chain.headers.map((link) => link.header)),
       record: this.#record,
-      observation: this.#observation,
+      observation: this.#fresh ? this.#observation : undefined,
       initialised: around.initialised,
       secrets: this.#secrets,
       lists: memberLists(around.view, around.self),
