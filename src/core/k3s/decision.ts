@@ -139,7 +139,7 @@ export function isDirty(observation: K3sObservation): boolean {
   )
 }
 
-/** Whether the unit is there and may be running a process. */
+/** Whether the unit is there and may be running. */
 export function unitAlive(observation: K3sObservation): boolean {
   return observation.unit === 'starting' || observation.unit === 'running'
 }

@@ -2,6 +2,7 @@ import type { Instant, NodeId } from '../model/ids.ts'
 import type { MembershipView } from '../model/member.ts'
 import type { ClusterPlan } from '../model/plan.ts'
 import type { DeadStatement, StalledStatement } from '../model/statement.ts'
+import { deathsToAttest } from '../planner/deaths.ts'
 
 /** Revocations double the initialiser's time, up to an hour (protocol 2.3). */
 const initTimeoutMaxMs = 3_600_000
@@ -35,7 +36,7 @@ export function stalledAt(
   return progressAt + Math.min(patience, Math.max(initTimeoutMaxMs, plan.body.spec.timers.initTimeoutMs))
 }
 
-/** What a voter should say now of nodes that are silent. Nothing is said during the grace of a boot. */
+/** What a voter should say now: of an initialiser that stands still, of nodes that are silent or have left. */
 export function dueTestimony(situation: TestimonySituation): readonly DueStatement[] {
   const { self, plan, view, graceUntil, now } = situation
   if (!plan.header.voters.includes(self)) return []
@@ -44,13 +45,8 @@ export function dueTestimony(situation: TestimonySituation): readonly DueStateme
   if (stalled !== undefined && now >= stalled && plan.header.grant !== null) {
     due.push({ kind: 'stalled', grant: plan.header.grant.number })
   }
-  if (plan.header.phase !== 'active' || now < graceUntil) return due
-  const assigned = new Set(plan.body.assignments.map((assignment) => assignment.nodeId))
-  for (const { record, liveness, since } of view.members) {
-    const silentMs = now - since
-    if (liveness !== 'dead' || !assigned.has(record.nodeId) || record.nodeId === self) continue
-    if (silentMs < plan.body.spec.timers.deadAfterMs) continue
-    due.push({ kind: 'dead', subject: record.nodeId, incarnation: record.incarnation })
+  for (const { subject, incarnation } of deathsToAttest(plan, view, self, now, graceUntil)) {
+    due.push({ kind: 'dead', subject, incarnation })
   }
   return due
 }
@@ -61,10 +57,8 @@ export function nextTestimonyAt(situation: TestimonySituation): Instant | undefi
   const times: Instant[] = []
   const stalled = stalledAt(situation)
   if (stalled !== undefined) times.push(stalled)
-  if (plan.header.phase === 'active') {
-    for (const { liveness, since } of view.members) {
-      if (liveness === 'dead') times.push(Math.max(graceUntil, since + plan.body.spec.timers.deadAfterMs))
-    }
+  for (const { liveness, since } of view.members) {
+    if (liveness === 'dead') times.push(Math.max(graceUntil, since + plan.body.spec.timers.deadAfterMs))
   }
   const ahead = times.filter((time) => time > now)
   return ahead.length === 0 ? undefined : Math.min(...ahead)

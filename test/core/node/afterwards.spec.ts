@@ -2,6 +2,7 @@
 // plan of a cluster that is gone, and liars. Production nodes on a virtual clock.
 import { describe, expect, it } from 'vitest'
 import type { CertifiedHeader, NodeAssignment } from '../../../src/core/model/plan.ts'
+import { defaultTimers } from '../../../src/core/model/spec.ts'
 import type { SignedStatement } from '../../../src/core/model/statement.ts'
 import type { NodeView } from '../../../src/core/node/node-view.ts'
 import { networkId, VirtualCluster, virtualCrypto, virtualId } from '../../support/virtual-cluster.ts'
@@ -52,6 +53,25 @@ describe('a newcomer', () => {
     for (const index of indices) cluster.start(index)
     expect(cluster.run(120_000, () => assignmentOf(cluster, newcomer) !== undefined)).toBe(true)
     expect(clustersOf(cluster)).toHaveLength(1)
+    expect(safetyViolations(cluster)).toEqual([])
+  })
+})
+
+describe('a server that dies for good', () => {
+  it.each([0, 1, 2])('leaves the control plane, and a spare takes its place (team member %i)', (place) => {
+    const timers = { ...defaultTimers, deadAfterMs: 20_000, bootGraceMs: 5_000, promoteAfterMs: 5_000 }
+    const cluster = new VirtualCluster({ count: 5, spec: { timers } })
+    expect(cluster.run(120_000, () => cluster.isActive())).toBe(true)
+    const victim = newest(cluster).chain.newest!.plan.header.grant!.team[place]!
+    cluster.kill(cluster.hosts.findIndex((host) => host.id === victim))
+    const replaced = (): boolean => {
+      const { header, body } = newest(cluster).chain.newest!.plan
+      const servers = body.assignments.filter(({ role }) => role === 'control-plane')
+      return (
+        header.openChange === null && servers.length === 3 && servers.every(({ nodeId }) => nodeId !== victim)
+      )
+    }
+    expect(cluster.run(120_000, replaced)).toBe(true)
     expect(safetyViolations(cluster)).toEqual([])
   })
 })
