@@ -3,14 +3,19 @@ import { buildStatus } from '../core/status/build-status.ts'
 import type { NodeStatus, StatusInput } from '../core/status/types.ts'
 import type { NodeView } from '../core/node.ts'
 
-/** The status of a node from what its core shows. `storeFailure`: why nothing can be written at present. */
-export function nodeStatus(
-  view: NodeView,
-  networkName: string,
-  log: ConditionLog,
-  storeFailure: string | undefined,
-): NodeStatus {
-  const status = buildStatus(statusInput(view, networkName), log)
+/** What the agent knows beside its core. */
+export interface StatusSurroundings {
+  readonly networkName: string
+  /** Why nothing can be written at present; undefined: it can. */
+  readonly storeFailure: string | undefined
+  /** Milliseconds until unknown machines are called for again. */
+  readonly nextCallInMs: number | undefined
+}
+
+/** The status of a node from what its core shows. */
+export function nodeStatus(view: NodeView, around: StatusSurroundings, log: ConditionLog): NodeStatus {
+  const { storeFailure } = around
+  const status = buildStatus(statusInput(view, around), log)
   const stateWritable = log.stamp(
     [
       {
@@ -29,8 +34,9 @@ export function nodeStatus(
   return { ...status, conditions: [...status.conditions, ...stateWritable] }
 }
 
-function statusInput(view: NodeView, networkName: string): StatusInput {
+function statusInput(view: NodeView, { networkName, nextCallInMs }: StatusSurroundings): StatusInput {
   const { consensus, birth } = view
+  const answered = new Set([...consensus.have, ...consensus.refusals.map(({ voter }) => voter)])
   const idle = consensus.stage === 'idle'
   const fork = view.forks[0]
   return {
@@ -69,10 +75,14 @@ function statusInput(view: NodeView, networkName: string): StatusInput {
       ballot: consensus.promised,
       have: idle ? 0 : consensus.have.length,
       need: idle ? 0 : consensus.need,
-      missing: consensus.asked.filter((id) => !consensus.have.includes(id)),
+      missing: consensus.asked.filter((id) => !answered.has(id)),
       refusals: consensus.refusals,
       retryAt: consensus.nextAttemptAt,
     },
+    birth: birth?.kind === 'waiting' ? birth.waiting : undefined,
+    following: view.following,
+    voteCheck: consensus.voteCheck,
+    discoveryAt: nextCallInMs === undefined ? undefined : view.now + nextCallInMs,
     fork: fork === undefined ? undefined : { clusterId: fork.clusterId, signers: [fork.from] },
     overlay: view.overlay,
     k3s: view.k3sObservation,

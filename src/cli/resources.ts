@@ -117,8 +117,10 @@ export function statusText(status: StatusResource, wide: boolean): string {
   const head = facts.map(([name, value]) => `${`${name}:`.padEnd(10)}${value}\n`).join('')
   const awaited =
     status.waiting.length === 0 ? 'Waiting for nothing.\n' : formatTable(waitingColumns(now), status.waiting)
-  // What is well needs no line; `-o wide` shows it all the same.
-  const conditions = status.conditions.filter((condition) => wide || condition.status !== 'true')
+  // What is well or not due yet needs no line; `-o wide` shows it all the same.
+  const conditions = status.conditions.filter(
+    (condition) => wide || (condition.status === 'false' && condition.reason !== 'Waiting'),
+  )
   const columns = conditionColumns(now).filter((column) => wide || column.wide !== true)
   const table = conditions.length === 0 ? '' : `\n${formatTable(columns, conditions)}`
   return `${head}\n${awaited}${table}`
@@ -160,9 +162,8 @@ export function waitingLine(waiting: Waiting, now: Instant): string {
   return `${waiting.for} ${waiting.have}/${waiting.need}${missing}, for ${age}${retry}: ${waiting.message}`
 }
 
-function missingOf({ missing, have, need }: Waiting): string {
-  if (missing.length > 0) return missing.join(',')
-  return need > have ? `${need - have} unknown` : ''
+function missingOf({ missing }: Waiting): string {
+  return missing.join(', ')
 }
 
 function nextTry(retryAt: Instant | undefined, now: Instant): string {

@@ -64,6 +64,8 @@ export interface Network {
   /** Multicast discovery is quick while the cluster forms and slow afterwards. */
   setPace(pace: 'forming' | 'settled'): void
   peers(): readonly PeerStatus[]
+  /** Milliseconds until unknown machines are called for again; undefined: no means of discovery is in use. */
+  nextCallInMs(): number | undefined
 }
 
 /** One change of durable state. Values are plain data; the store encodes them. */

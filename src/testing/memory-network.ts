@@ -138,6 +138,10 @@ class MemoryNetwork implements Network {
     }))
   }
 
+  nextCallInMs(): undefined {
+    // Whoever is in reach is heard of at once.
+  }
+
   /** Makes and ends links as who is there, who is wanted and who is barred ask for. @internal */
   meet(): void {
     const heard = new Map(this.#medium.heardBy(this.self).map((other) => [other.self, other]))

@@ -56,10 +56,10 @@ Plan:     none yet
 Members:  2 of 2 alive, 1 connected
 
 WAITING FOR   HAVE   MISSING   SINCE   NEXT TRY   WHY
-members       2/3    h3        41s     in 3s      Two of three machines are here.
+machines      2/3    h3        41s     in 3s      Two of three machines are here.
 
-CONDITION   STATUS   REASON    SINCE   MESSAGE
-Chartered   false    Waiting   60s     There is no cluster yet.
+CONDITION     STATUS   REASON           SINCE   MESSAGE
+AddressFree   false    AddressOverlap   60s     The overlay is in the way.
 `,
     })
   })
@@ -213,7 +213,7 @@ h2     suspect   waiting     -               -            -      3s      -
       code: 3,
       stdout: '',
       stderr: expect.stringContaining(
-        'Gave up after 0 s: not active; still waiting for members 2/3, missing h3, for 41s, next try in 3s: Two of three machines are here.\n',
+        'Gave up after 0 s: not active; still waiting for machines 2/3, missing h3, for 41s, next try in 3s: Two of three machines are here.\n',
       ),
     })
     agent.answer({ '/v1/status': statusFixture({ plan }) })

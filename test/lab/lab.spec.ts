@@ -62,7 +62,7 @@ describe('a lab', () => {
       expect(early.reached).toBe(false)
       await waitForAgents(lab)
       expect((await lab.await('active', { timeoutMs: 0 })).lacking[0]).toBe(
-        'h1: waiting for members 1/3 (missing h9)',
+        'h1: waiting for machines 1/3 (missing h9)',
       )
       for (const host of hosts) writeFileSync(join(host.root, 'etc/active'), '')
       expect((await lab.await('active', { timeoutMs: 20_000 * factor })).reached).toBe(true)

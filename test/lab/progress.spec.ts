@@ -24,7 +24,7 @@ const dead: HostObservation = { name: 'h3', agent: 'stopped', status: undefined 
 describe('lineOf', () => {
   it('says phase, plan, role and what is awaited', () => {
     expect([waiting, active, dead].map(lineOf)).toEqual([
-      'h1  membership  waiting for members 2/3 (missing h3)',
+      'h1  membership  waiting for machines 2/3 (missing h3)',
       'h2  k3s  plan 2 active  worker 10.144.0.7  the control plane is ready',
       'h3  agent stopped',
     ])
@@ -42,7 +42,7 @@ describe('judgeGoal', () => {
     expect(judgeGoal('active', [waiting, active, dead])).toEqual({
       reached: false,
       failure: '',
-      lacking: ['h1: waiting for members 2/3 (missing h3)', 'h3: agent stopped'],
+      lacking: ['h1: waiting for machines 2/3 (missing h3)', 'h3: agent stopped'],
     })
     expect(judgeGoal('active', [])).toMatchObject({ reached: false })
   })
@@ -78,7 +78,7 @@ describe('ProgressView', () => {
     view.show([waiting, dead], 500)
     view.show([waiting, active], 12_340)
     expect(out.text.split('\n')).toEqual([
-      '   0.0 s  h1  membership  waiting for members 2/3 (missing h3)',
+      '   0.0 s  h1  membership  waiting for machines 2/3 (missing h3)',
       '   0.0 s  h3  agent stopped',
       '  12.3 s  h2  k3s  plan 2 active  worker 10.144.0.7  the control plane is ready',
       '',

@@ -17,7 +17,7 @@ export function statusFixture(changes: Partial<StatusResource> = {}): StatusReso
     peers: { connected: 1 },
     waiting: [
       {
-        for: 'members',
+        for: 'machines',
         have: 2,
         need: 3,
         missing: ['h3'],
@@ -41,6 +41,14 @@ export function statusFixture(changes: Partial<StatusResource> = {}): StatusReso
         reason: 'Waiting',
         message: 'There is no cluster yet.',
         hint: 'Start the others.',
+        since: 40_000,
+      },
+      {
+        type: 'AddressFree',
+        status: 'false',
+        reason: 'AddressOverlap',
+        message: 'The overlay is in the way.',
+        hint: 'Choose another range.',
         since: 40_000,
       },
     ],

@@ -40,6 +40,8 @@ export class Discovery {
   #mdns: Mdns | undefined
   #rendezvous: Rendezvous | undefined
   #pace: 'forming' | 'settled' = 'forming'
+  /** When the present pace began. */
+  #pacedAt = performance.now()
 
   constructor(init: DiscoveryInit) {
     this.#init = init
@@ -93,10 +95,24 @@ export class Discovery {
   setPace(pace: 'forming' | 'settled', members: number): void {
     if (pace === this.#pace) return
     this.#pace = pace
+    this.#pacedAt = performance.now()
     const { beaconMs, dhtMs, mdnsMs } = discoveryPace(pace, members)
     this.#beacon?.setInterval(beaconMs)
     this.#rendezvous?.setInterval(dhtMs)
     this.#mdns?.setInterval(mdnsMs).catch((error: unknown) => this.#trouble(error))
+  }
+
+  /** Milliseconds until somebody unknown is called for again, jitter apart; undefined where no means is in use. */
+  nextCallInMs(members: number): number | undefined {
+    const { beaconMs, dhtMs, mdnsMs } = discoveryPace(this.#pace, members)
+    const intervals = [
+      ...(this.#beacon === undefined ? [] : [beaconMs]),
+      ...(this.#mdns === undefined ? [] : [mdnsMs]),
+      ...(this.#rendezvous === undefined ? [] : [dhtMs]),
+    ]
+    if (intervals.length === 0) return undefined
+    const elapsedMs = performance.now() - this.#pacedAt
+    return Math.min(...intervals.map((interval) => interval - (elapsedMs % interval)))
   }
 
   async stop(): Promise<void> {

@@ -209,6 +209,10 @@ class Libp2pNetwork implements Network {
     return this.#book.all().map((record) => peerStatus(record, now, this.#reconnector.retryInMs(record.id)))
   }
 
+  nextCallInMs(): number | undefined {
+    return this.#discovery?.nextCallInMs(this.#book.connectedCount)
+  }
+
   // -- finding and dialling
 
   #onFound(peer: NodeId, endpoints: readonly string[], via: DiscoveredVia): void {

@@ -30,6 +30,9 @@ import { apiVersion } from './resources.ts'
 /** An order is a signed spec: far below this. */
 const bodyBytesMax = 256 * 1_024
 
+/** So often the status is looked at, asked for or not, so that it knows since when things are as they are. */
+const stampIntervalMs = 1_000
+
 /** A watcher gets a line at most so often. */
 const watchIntervalMs = 250
 
@@ -37,7 +40,7 @@ const orderBody = z.strictObject({ signed: z.string().regex(/^([0-9a-f]{2})+$/) 
 
 export interface ApiComponents {
   readonly agent: Agent
-  readonly network: Pick<Network, 'peers'>
+  readonly network: Pick<Network, 'peers' | 'nextCallInMs'>
   readonly distribution: Pick<Distribution, 'kubeconfig'>
   readonly logger: Logger
 }
@@ -54,6 +57,7 @@ export class ApiServer {
   readonly #init: ApiInit
   readonly #conditions = new ConditionLog()
   readonly #server: Server
+  #stamping: NodeJS.Timeout | undefined
 
   constructor(components: ApiComponents, init: ApiInit) {
     this.#components = components
@@ -75,9 +79,11 @@ export class ApiServer {
       process.umask(before)
     })
     chmodSync(socketPath, 0o600)
+    this.#stamping = setInterval(() => this.status(), stampIntervalMs)
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.#stamping)
     this.#server.closeAllConnections()
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve())
@@ -87,8 +93,16 @@ export class ApiServer {
 
   /** The status as of now. */
   status(): NodeStatus {
-    const { agent } = this.#components
-    return nodeStatus(agent.view(), this.#init.networkName, this.#conditions, agent.storeFailure)
+    const { agent, network } = this.#components
+    return nodeStatus(
+      agent.view(),
+      {
+        networkName: this.#init.networkName,
+        storeFailure: agent.storeFailure,
+        nextCallInMs: network.nextCallInMs(),
+      },
+      this.#conditions,
+    )
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -109,7 +123,7 @@ export class ApiServer {
       case '/v1/watch':
         return this.#watch(request, response)
       case '/v1/why':
-        return send(response, 200, { apiVersion, kind: 'Why', items: why(this.status()) })
+        return send(response, 200, { apiVersion, kind: 'Why', items: why(this.status(), view.now) })
       case '/v1/members':
         return send(response, 200, presentMembers(view))
       case '/v1/peers':

@@ -17,7 +17,7 @@ export interface Condition {
 
 /** What a node is waiting for: always a thing, how many of it, who is missing, and when it is tried next. */
 export interface Waiting {
-  /** For example `members`, `votes`, `voters`, `initialiser`, `etcd members`, `k3s`. */
+  /** For example `machines`, `votes`, `voters`, `initialiser`, `etcd members`, `k3s`. */
   readonly for: string
   readonly have: number
   readonly need: number

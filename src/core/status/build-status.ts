@@ -1,9 +1,10 @@
 import { sortedIds } from '../model/ids.ts'
 import { assignmentOf } from '../model/plan.ts'
+import { machinesNeeded, machinesPresent } from './birth-waits.ts'
 import type { ConditionLog } from './condition-log.ts'
 import { conditionsOf } from './conditions.ts'
 import type { MemberRow, NodeStatus, StatusInput, StatusPhase } from './types.ts'
-import { machinesNeeded, machinesPresent, waitsOf } from './waiting.ts'
+import { waitsOf } from './waiting.ts'
 
 /** The status of a node at one moment; `log` gives conditions and waits their beginning. */
 export function buildStatus(input: StatusInput, log: ConditionLog): NodeStatus {

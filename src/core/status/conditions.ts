@@ -114,10 +114,10 @@ function chartered(input: StatusInput): ConditionDraft {
       `Cluster ${clusterId.slice(0, 8)} exists; this node holds generation ${generation}.`,
     )
   }
-  if (input.charterRefused !== undefined)
-    return { type: 'Chartered', status: 'false', ...input.charterRefused }
   const crowd = tooMany(input)
   if (crowd !== undefined) return crowd
+  if (input.charterRefused !== undefined)
+    return { type: 'Chartered', status: 'false', ...input.charterRefused }
   const [refusal] = consensus.refusals
   if (refusal !== undefined) {
     return draft(
@@ -221,9 +221,17 @@ function clusterActive(input: StatusInput): ConditionDraft {
       )
 }
 
-function overlayReady({ overlay }: StatusInput): ConditionDraft {
+function overlayReady({ overlay, plan, self }: StatusInput): ConditionDraft {
   if (overlay === undefined)
     return draft('OverlayReady', 'unknown', 'NotStarted', 'The overlay has not been started.')
+  const addressed = plan?.plan.body.assignments.some((one) => one.nodeId === self) === true
+  if (!overlay.up && !addressed)
+    return draft(
+      'OverlayReady',
+      'unknown',
+      'NoAddress',
+      'The overlay comes up when this node has an address.',
+    )
   return overlay.up
     ? draft(
         'OverlayReady',
@@ -236,7 +244,7 @@ function overlayReady({ overlay }: StatusInput): ConditionDraft {
         'false',
         'Down',
         `The overlay is down: ${overlay.detail === '' ? 'it is being set up' : overlay.detail}.`,
-        'The agent needs /dev/net/tun and the right to make network devices.',
+        overlay.detail === '' ? '' : 'The agent needs /dev/net/tun and the right to make network devices.',
       )
 }
 
@@ -312,7 +320,7 @@ function k3sReady(input: StatusInput): ConditionDraft {
   }
   const role = plan?.plan.body.assignments.find((one) => one.nodeId === self)?.role
   return role === undefined
-    ? draft('K3sReady', 'false', 'NoRole', 'k3s does not start before this node has a role.')
+    ? draft('K3sReady', 'unknown', 'NoRole', 'k3s does not start before this node has a role.')
     : draft(
         'K3sReady',
         'false',

@@ -43,6 +43,18 @@ export interface ForkReport {
   readonly signers: readonly NodeId[]
 }
 
+/** What the birth of the cluster waits for on this node, by the rules of generation 0. */
+export type BirthWait = Omit<Waiting, 'since' | 'retryAt'>
+
+/** A cluster that was heard of and is not followed before its voters confirm it. */
+export interface HeardCluster {
+  readonly clusterId: string
+  readonly generation: number
+  readonly have: readonly NodeId[]
+  readonly need: number
+  readonly missing: readonly NodeId[]
+}
+
 /** Everything that a status is made of: plain data of one moment. */
 export interface StatusInput {
   readonly now: Instant
@@ -70,10 +82,17 @@ export interface StatusInput {
     | { readonly reason: string; readonly message: string; readonly hint: string }
     | undefined
   readonly consensus: ConsensusSummary
+  /** Undefined: this node may vote on a charter now, or there is one. */
+  readonly birth: BirthWait | undefined
+  readonly following: readonly HeardCluster[]
+  /** A restarted voter: how many of the others said that its disk is not an old copy. */
+  readonly voteCheck: { readonly have: number; readonly need: number } | undefined
+  /** When unknown machines are called for again; undefined: no means of discovery is in use. */
+  readonly discoveryAt: Instant | undefined
   readonly fork: ForkReport | undefined
   readonly overlay: OverlayState | undefined
   readonly k3s: K3sObservation | undefined
-  /** `auto`: when the settle time ends if nobody new shows up. */
+  /** When voting on a charter is enabled; in `auto`, if nobody new shows up until then. */
   readonly settleAt: Instant | undefined
 }
 

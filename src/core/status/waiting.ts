@@ -1,33 +1,7 @@
-import { shortId } from '../model/ids.ts'
+import { birthWaits, proposalWait } from './birth-waits.ts'
 import type { WaitingDraft } from './condition-log.ts'
 import type { StatusInput } from './types.ts'
-import { listed, namesOf } from './words.ts'
-
-/** Machines that the bootstrap setting asks for before a charter can be made. */
-export function machinesNeeded(input: StatusInput): number {
-  const { bootstrap } = input
-  switch (bootstrap.mode) {
-    case 'expect':
-      return bootstrap.expect
-    case 'tolerate':
-      return bootstrap.expect - bootstrap.tolerate
-    case 'voters':
-      return Math.floor(bootstrap.voters.length / 2) + 1
-    case 'auto':
-      return 3
-  }
-}
-
-/** Members that are alive and can vote, this node among them. */
-export function machinesPresent(input: StatusInput): number {
-  const { bootstrap } = input
-  return input.view.members.filter(
-    ({ record, liveness }) =>
-      (liveness === 'alive' || record.nodeId === input.self) &&
-      record.facts.durable &&
-      (bootstrap.mode !== 'voters' || bootstrap.voters.includes(record.nodeId)),
-  ).length
-}
+import { counted, listed, namesOf } from './words.ts'
 
 /** What this node waits for, most important first; empty when it has come all the way and nothing is under way. */
 export function waitsOf(input: StatusInput): readonly WaitingDraft[] {
@@ -35,40 +9,24 @@ export function waitsOf(input: StatusInput): readonly WaitingDraft[] {
 }
 
 function beforeCharter(input: StatusInput): readonly WaitingDraft[] {
-  const name = namesOf(input)
-  const need = machinesNeeded(input)
-  const have = machinesPresent(input)
-  const waits: WaitingDraft[] = []
-  if (have < need) {
-    const silent = input.view.members
-      .filter(({ record, liveness }) => liveness !== 'alive' && record.nodeId !== input.self)
-      .map(({ record }) => name(record.nodeId))
-    const named =
-      input.bootstrap.mode === 'voters'
-        ? input.bootstrap.voters
-            .filter((id) => !input.view.members.some(({ record }) => record.nodeId === id))
-            .map(shortId)
-        : []
-    const missing = [...silent, ...named]
-    waits.push({
-      for: 'members',
-      have,
-      need,
-      missing,
-      retryAt: undefined,
-      message: `Waiting for machines: ${have} of ${need} are here${missing.length === 0 ? '' : `; not heard: ${listed(missing)}`}.`,
-    })
-  } else if (input.settleAt !== undefined && input.settleAt > input.now) {
-    waits.push({
-      for: 'settle time',
+  const waits = [...birthWaits(input), ...oldDisk(input), ...votes(input, 'the charter')]
+  return waits.length === 0 ? [proposalWait(input)] : waits
+}
+
+/** A restarted voter is silent until others say that they know no newer votes of it. */
+function oldDisk({ voteCheck, consensus }: StatusInput): readonly WaitingDraft[] {
+  if (voteCheck === undefined) return []
+  const { have, need } = voteCheck
+  return [
+    {
+      for: 'vote check',
       have,
       need,
       missing: [],
-      retryAt: input.settleAt,
-      message: `Waiting until nobody new shows up: ${have} machines are here, and the charter is proposed in ${Math.ceil((input.settleAt - input.now) / 1_000)} s.`,
-    })
-  }
-  return [...waits, ...votes(input, 'the charter')]
+      retryAt: consensus.retryAt,
+      message: `This machine was started again: it votes when ${counted(need, 'other voter')} said that its disk is not an old copy (${have} did).`,
+    },
+  ]
 }
 
 function votes(input: StatusInput, what: string): readonly WaitingDraft[] {
@@ -112,7 +70,7 @@ function decision(input: StatusInput): readonly WaitingDraft[] {
       message: `Waiting for a majority of the voters: ${have} of ${need} are heard; missing ${listed(silent.map(name))}.`,
     })
   }
-  waits.push(...votes(input, `generation ${header.generation + 1}`))
+  waits.push(...oldDisk(input), ...votes(input, `generation ${header.generation + 1}`))
   const initialiser = header.grant?.team[0]
   if (header.phase === 'granted' && initialiser !== undefined && initialiser !== input.self) {
     const record = input.view.members.find((member) => member.record.nodeId === initialiser)?.record

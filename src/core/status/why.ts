@@ -1,8 +1,10 @@
-import type { Condition } from '../model/condition.ts'
+import type { Condition, Waiting } from '../model/condition.ts'
+import type { Instant } from '../model/ids.ts'
 import type { NodeStatus } from './types.ts'
+import { span } from './words.ts'
 
-/** Conditions that explain a wait better than the wait itself does, gravest first. */
-const gravest: readonly string[] = [
+/** Conditions that no waiting mends, gravest first: they come before the waits. */
+const obstacles: readonly string[] = [
   'StateWritable',
   'IdentityTrusted',
   'NoFork',
@@ -11,12 +13,16 @@ const gravest: readonly string[] = [
   'BootstrapAgreed',
   'VotersQuorum',
   'EtcdQuorum',
+]
+
+/** Conditions that explain a wait or stand beside it: they come after the waits. */
+const circumstances: readonly string[] = [
   'PeersFound',
   'PeersTrusted',
+  'SpecAgreed',
   'OverlayReady',
   'K3sInstalled',
   'K3sReady',
-  'SpecAgreed',
 ]
 
 /** What a birth without a declared number of machines does not promise. */
@@ -24,20 +30,18 @@ export const autoCaveat: string =
   'Bootstrap is auto: a bet on time, not a proof. Groups of machines that cannot hear each other while they are born can make two clusters; `expect: N` on all machines (or in the token) rules that out.'
 
 /**
- * The answer of `muster why`, one sentence a line: what stands in the way, gravest first, each with what to
- * do; then the plain waits; last what `auto` does not promise.
+ * The answer of `muster why`, one sentence or two a line: what has to be mended first, then what is awaited
+ * (since when, and when it is tried next), then what may explain it; last what `auto` does not promise.
+ * @param now the instant at which the status was made
  */
-export function why(status: NodeStatus): readonly string[] {
-  const failed = gravest.flatMap(
-    (type) =>
-      status.conditions.find((one) => one.type === type && one.status === 'false' && stands(one, status)) ??
-      [],
-  )
-  const obstacles = failed.map(
-    ({ type, message, hint }) => `${type}: ${message}${hint === '' ? '' : ` ${hint}`}`,
-  )
-  const waits = status.waiting.map((wait) => wait.message)
-  const lines = [...new Set([...obstacles, ...waits])]
+export function why(status: NodeStatus, now: Instant): readonly string[] {
+  const lines = [
+    ...new Set([
+      ...obstacles.flatMap((type) => failed(status, type)),
+      ...status.waiting.map((wait) => awaited(wait, now)),
+      ...circumstances.flatMap((type) => failed(status, type)),
+    ]),
+  ]
   if (lines.length === 0) {
     lines.push(
       status.ready ? 'Nothing: this node has come all the way.' : 'Nothing is known to stand in the way.',
@@ -46,13 +50,25 @@ export function why(status: NodeStatus): readonly string[] {
   return status.bootstrap.mode === 'auto' && status.plan === undefined ? [...lines, autoCaveat] : lines
 }
 
+function awaited({ message, since, retryAt }: Waiting, now: Instant): string {
+  const next =
+    retryAt === undefined ? '' : `, next try ${retryAt <= now ? 'now' : `in ${span(retryAt - now)}`}`
+  return `${message} (for ${span(now - since)}${next})`
+}
+
+function failed(status: NodeStatus, type: string): readonly string[] {
+  const condition = status.conditions.find((one) => one.type === type)
+  if (condition?.status !== 'false' || !stands(condition, status)) return []
+  const { message, hint } = condition
+  return [`${type}: ${message}${hint === '' ? '' : ` ${hint}`}`]
+}
+
 /** A step that simply has not come yet is a wait, told by the waits; a condition is named where something is wrong. */
-function stands(condition: Condition, status: NodeStatus): boolean {
-  if (condition.reason === 'Waiting' || condition.reason === 'NoRole') return false
-  const notYet = condition.reason === 'NotStarted' || condition.reason === 'Starting'
+function stands({ type, reason }: Condition, status: NodeStatus): boolean {
+  if (['Waiting', 'NotStarted', 'Starting'].includes(reason)) return false
+  // k3s has its time when this node has a part to play.
+  if (type === 'K3sInstalled') return status.assignment !== undefined
   // An address refusal shows in two conditions; one line is enough.
-  const twice =
-    condition.type === 'Chartered' &&
-    status.conditions.some((one) => one.type === 'AddressFree' && one.status === 'false')
-  return !notYet && !twice
+  const twice = status.conditions.some((one) => one.type === 'AddressFree' && one.status === 'false')
+  return !(type === 'Chartered' && twice)
 }

@@ -24,3 +24,13 @@ export function namesOf(input: Pick<StatusInput, 'plan' | 'view'>): (id: NodeId)
   for (const one of input.plan?.plan.body.assignments ?? []) names.set(one.nodeId, one.name)
   return (id) => names.get(id) ?? shortId(id)
 }
+
+/** A span of time in words: `3 s`, `4 min`, `5 h`, `2 days`. */
+export function span(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1_000))
+  if (seconds < 120) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 120) return `${minutes} min`
+  const hours = Math.floor(minutes / 60)
+  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`
+}

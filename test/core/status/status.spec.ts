@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { K3sObservation } from '../../../src/core/k3s/types.ts'
 import type { Condition } from '../../../src/core/model/condition.ts'
 import type { MemberRecord, MembershipView } from '../../../src/core/model/member.ts'
+import type { BootstrapSetting } from '../../../src/core/model/spec.ts'
 import type { OverlayState } from '../../../src/core/overlay/intent.ts'
 import { buildStatus } from '../../../src/core/status/build-status.ts'
 import { ConditionLog } from '../../../src/core/status/condition-log.ts'
@@ -64,6 +65,10 @@ function inputOf(site: Site, change: Partial<StatusInput> = {}): StatusInput {
       refusals: [],
       retryAt: undefined,
     },
+    birth: undefined,
+    following: [],
+    voteCheck: undefined,
+    discoveryAt: undefined,
     fork: undefined,
     overlay,
     k3s,
@@ -88,6 +93,11 @@ function edited(view: MembershipView, id: string, change: Partial<MemberRecord>)
       member.record.nodeId === id ? { ...member, record: { ...member.record, ...change } } : member,
     ),
   }
+}
+
+/** The view of machines that all have this bootstrap setting. */
+function agreed(view: MembershipView, bootstrap: BootstrapSetting): MembershipView {
+  return view.members.reduce((all, { record }) => edited(all, record.nodeId, { bootstrap }), view)
 }
 
 /** A site whose cluster is active. */
@@ -117,11 +127,68 @@ describe('phase', () => {
 })
 
 describe('waits', () => {
-  it('count the machines and name those who fell silent', () => {
-    const site = new Site(2)
+  it('count the machines, name those who fell silent, and say how many were never heard of', () => {
+    const site = new Site(3)
     site.set(node(2), { liveness: 'suspect' })
-    expect(statusOf(inputOf(site)).waiting).toMatchObject([
-      { for: 'members', have: 1, need: 3, missing: [expect.stringContaining('host-')] },
+    const bootstrap = { mode: 'expect', expect: 5 } as const
+    const [wait] = statusOf(inputOf(site, { bootstrap, discoveryAt: site.now + 900 })).waiting
+    expect(wait).toMatchObject({ for: 'machines', have: 2, need: 5, retryAt: site.now + 900 })
+    expect(wait?.missing).toEqual([expect.stringContaining('host-'), '2 unknown'])
+    expect(wait?.message).toMatch(
+      /^Waiting for machines \(expect: 5\): 2 of 5 are here; not heard now: host-.*; 2 never heard of\.$/,
+    )
+  })
+
+  it('tell a machine that was found from one that was never heard of', () => {
+    const input = inputOf(new Site(3), { bootstrap: { mode: 'expect', expect: 5 }, identitiesSeen: 4 })
+    expect(statusOf(input).waiting[0]?.message).toMatch(
+      /3 of 5 are here; 1 found, but not talked to.*; 1 never heard of/,
+    )
+  })
+
+  it('name a machine that is here and does not count, because its settings differ', () => {
+    const site = new Site(3)
+    const own = agreed(site.view(), { mode: 'expect', expect: 3 })
+    const view = edited(own, node(3), { specHash: '22'.repeat(32) })
+    const birth = { for: 'machines', have: 2, need: 3, missing: [], message: '' }
+    const [wait] = statusOf(inputOf(site, { view, birth })).waiting
+    expect(wait?.message).toMatch(/2 of 3 are here; here, but with other settings: host-/)
+    expect(wait?.missing).toEqual([expect.stringContaining('host-')])
+  })
+
+  it('name who was named by `voters` and is unknown', () => {
+    const bootstrap = { mode: 'voters', voters: nodes(4, 2) } as const
+    const [wait] = statusOf(inputOf(new Site(1), { bootstrap })).waiting
+    expect(wait?.missing).toEqual(nodes(4, 2).map((id) => id.slice(-8)))
+  })
+
+  it('are never empty before the charter: the proposal is awaited by name', () => {
+    const consensus = { ...inputOf(new Site(3)).consensus, leader: node(2), retryAt: 4_000 }
+    expect(statusOf(inputOf(new Site(3), { consensus })).waiting).toMatchObject([
+      { for: 'charter', retryAt: 4_000, message: expect.stringMatching(/waiting for host-.* to propose/) },
+    ])
+  })
+
+  it('name the operator where only the operator can help', () => {
+    const charterRefused = { reason: 'TooManyIdentities', message: '6 machines are known', hint: '' }
+    expect(statusOf(inputOf(new Site(3), { charterRefused })).waiting).toMatchObject([
+      { for: 'operator', message: '6 machines are known.' },
+    ])
+  })
+
+  it('name the voters that have to confirm a cluster that was heard of', () => {
+    const following = [
+      { clusterId: 'ee'.repeat(16), generation: 7, have: [node(1)], need: 2, missing: nodes(2, 2) },
+    ]
+    const [wait] = statusOf(inputOf(new Site(3), { following })).waiting
+    expect(wait).toMatchObject({ for: 'voters', have: 1, need: 2 })
+    expect(wait?.message).toMatch(/Cluster eeeeeeee .*generation 7.*not heard: host-/)
+  })
+
+  it('say that a restarted voter has to be vouched for', () => {
+    const voteCheck = { have: 0, need: 1 }
+    expect(statusOf(inputOf(running(), { voteCheck })).waiting).toMatchObject([
+      { for: 'vote check', have: 0, need: 1, message: expect.stringContaining('1 other voter said') },
     ])
   })
 
@@ -162,7 +229,7 @@ describe('waits', () => {
     site.set(node(3), { liveness: 'dead' })
     const status = statusOf(inputOf(site))
     expect(status.waiting).toMatchObject([{ for: 'voters', have: 1, need: 2 }])
-    expect(why(status)[0]).toMatch(/^VotersQuorum: .*recover --plan-only/)
+    expect(why(status, 0)[0]).toMatch(/^VotersQuorum: .*recover --plan-only/)
   })
 
   it('name the change of etcd that is under way', () => {
@@ -213,9 +280,19 @@ describe('conditions', () => {
     ],
     [
       'OverlayReady',
+      'unknown',
+      'NoAddress',
+      { overlay: { ...overlay, up: false, detail: 'waiting for an address' } },
+      /when this node has an address/,
+    ],
+    [
+      'OverlayReady',
       'false',
       'Down',
-      { overlay: { ...overlay, up: false, detail: 'no /dev/net/tun' } },
+      {
+        plan: running().certified(),
+        overlay: { ...overlay, up: false, detail: 'no /dev/net/tun' },
+      },
       /tun/,
     ],
     ['K3sInstalled', 'false', 'Missing', { k3s: { ...k3s, installed: false } }, /no k3s binary/],
@@ -293,24 +370,41 @@ describe('since', () => {
 
 describe('why', () => {
   it('has nothing to say of a node that has come all the way', () => {
-    expect(why(statusOf(inputOf(running())))).toEqual(['Nothing: this node has come all the way.'])
+    expect(why(statusOf(inputOf(running())), 0)).toEqual(['Nothing: this node has come all the way.'])
   })
 
   it('puts the gravest first and says each thing once', () => {
     const charterRefused = { reason: 'AddressOverlap', message: 'overlaps.', hint: 'Change it.' }
     const quarantine = { reason: 'HardwareDiffers', message: 'another board.', hint: 'Wait.' }
-    const lines = why(statusOf(inputOf(new Site(3), { charterRefused, quarantine })))
+    const lines = why(statusOf(inputOf(new Site(3), { charterRefused, quarantine })), 0)
     expect(lines.slice(0, 2)).toEqual([
       'IdentityTrusted: another board. Wait.',
       'AddressFree: overlaps. Change it.',
     ])
-    expect(lines.filter((line) => line.includes('overlaps'))).toHaveLength(1)
+    expect(lines.filter((line) => line.startsWith('AddressFree'))).toHaveLength(1)
+  })
+
+  it('puts the true wait first before the charter, with its times, and blames nothing that is not due', () => {
+    const bootstrap = { mode: 'expect', expect: 5 } as const
+    const input = inputOf(new Site(3), {
+      bootstrap,
+      view: agreed(new Site(3).view(), bootstrap),
+      connected: [],
+      overlay: { ...overlay, up: false, detail: 'waiting for an address' },
+      k3s: { ...k3s, installed: false, ready: false },
+    })
+    const log = new ConditionLog()
+    buildStatus({ ...input, now: 1_000 }, log)
+    const lines = why(buildStatus({ ...input, now: 61_000, discoveryAt: 62_000 }, log), 61_000)
+    expect(lines[0]).toMatch(/^Waiting for machines .*2 never heard of\. \(for 60 s, next try in 1 s\)$/)
+    expect(lines[1]).toMatch(/^PeersFound: /)
+    expect(lines.join(' ')).not.toMatch(/OverlayReady|K3sInstalled|tun/)
   })
 
   it('says what auto does not promise, until the charter is made', () => {
     const auto = { bootstrap: { mode: 'auto' } } as const
-    expect(why(statusOf(inputOf(new Site(3), auto))).at(-1)).toBe(autoCaveat)
-    expect(why(statusOf(inputOf(running(), auto)))).not.toContain(autoCaveat)
+    expect(why(statusOf(inputOf(new Site(3), auto)), 0).at(-1)).toBe(autoCaveat)
+    expect(why(statusOf(inputOf(running(), auto)), 0)).not.toContain(autoCaveat)
   })
 })
 
