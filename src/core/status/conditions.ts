@@ -1,3 +1,4 @@
+import { fullMeshMax } from '../membership/contacts.ts'
 import { shortId } from '../model/ids.ts'
 import { addressFree, bootstrapAgreed, bootstrapWords, hostnameUnique, specAgreed } from './agreement.ts'
 import type { ConditionDraft } from './condition-log.ts'
@@ -48,13 +49,20 @@ function identityTrusted({ quarantine }: StatusInput): ConditionDraft {
 
 function peersFound(input: StatusInput): ConditionDraft {
   const { connected, linkUp, view } = input
-  const known = view.members.filter(({ record }) => record.nodeId !== input.self).length
+  const others = view.members.filter(({ record }) => record.nodeId !== input.self)
+  const known = others.length
   if (connected.length > 0) {
+    // In a large network nobody is connected to everybody, and nothing is wrong with that.
+    const apart = others
+      .filter(({ record, liveness }) => liveness !== 'left' && !connected.includes(record.nodeId))
+      .map(({ record }) => namesOf(input)(record.nodeId))
+    const named = apart.length > 0 && view.members.length <= fullMeshMax
+    const without = named ? `; no connection to ${listed(apart)}` : ''
     return draft(
       'PeersFound',
       'true',
       'Connected',
-      `Connected to ${connected.length} of ${counted(known, 'known peer')}.`,
+      `Connected to ${connected.length} of ${counted(known, 'known peer')}${without}.`,
     )
   }
   if (input.bootstrap.mode === 'expect' && input.bootstrap.expect === 1 && known === 0) {

@@ -249,6 +249,14 @@ describe('conditions', () => {
   it.each<[string, string, string, Partial<StatusInput>, RegExp]>([
     ['PeersFound', 'false', 'NoLink', { linkUp: false, connected: [] }, /link/],
     ['PeersFound', 'false', 'Disconnected', { connected: [] }, /None of 2 known peers/],
+    ['PeersFound', 'true', 'Connected', {}, /^Connected to 2 of 2 known peers\.$/],
+    [
+      'PeersFound',
+      'true',
+      'Connected',
+      { connected: [node(2)] },
+      /^Connected to 1 of 2 known peers; no connection to .+\.$/,
+    ],
     [
       'PeersTrusted',
       'false',
