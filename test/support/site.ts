@@ -3,6 +3,9 @@ import type { Lab } from '../../src/lab/lab.ts'
 import { createLab } from '../../src/lab/lab.ts'
 import type { LabOptions } from '../../src/lab/up.ts'
 
+/** What each host says of itself, by name. */
+export type Said = ReadonlyMap<string, StatusResource>
+
 /** One factor scales every time-out: machines differ 3 to 5 times in speed. */
 export const timeFactor: number = Number(process.env['MUSTER_TEST_TIME_FACTOR'] ?? '1')
 
@@ -17,7 +20,7 @@ export async function withLab(options: LabOptions, test: (lab: Lab) => Promise<v
 }
 
 /** What each host says of itself, by name. A silent agent is left out. */
-export async function statuses(lab: Lab): Promise<ReadonlyMap<string, StatusResource>> {
+export async function statuses(lab: Lab): Promise<Said> {
   const hosts = await lab.status()
   return new Map(
     hosts.flatMap((host) => (host.status === undefined ? [] : [[host.name, host.status] as const])),
@@ -29,8 +32,8 @@ export async function until(
   lab: Lab,
   what: string,
   seconds: number,
-  done: (said: ReadonlyMap<string, StatusResource>) => boolean,
-): Promise<ReadonlyMap<string, StatusResource>> {
+  done: (said: Said) => boolean,
+): Promise<Said> {
   const end = performance.now() + seconds * 1_000 * timeFactor
   for (;;) {
     const said = await statuses(lab)
@@ -49,54 +52,20 @@ export async function until(
 }
 
 /** Clusters that any host has a plan of. One lab must never have two. */
-export function clustersOf(said: ReadonlyMap<string, StatusResource>): ReadonlySet<string> {
+export function clustersOf(said: Said): ReadonlySet<string> {
   return new Set(
     [...said.values()].flatMap((status) => (status.plan === null ? [] : [status.plan.clusterId])),
   )
 }
 
 /** Role, name and addresses of every host, for comparing before and after. */
-export function rolesOf(said: ReadonlyMap<string, StatusResource>): ReadonlyMap<string, string> {
+export function rolesOf(said: Said): ReadonlyMap<string, string> {
   return new Map(
     [...said].map(([name, { nodeId, assignment }]) => [
       name,
       `${nodeId} ${assignment?.role} ${assignment?.name} ${assignment?.address4} ${assignment?.address6}`,
     ]),
   )
-}
-
-/** One member as etcd itself lists it. */
-export interface ObservedMember {
-  readonly ID: string
-  readonly name?: string
-  readonly peerURLs: readonly string[]
-  readonly isLearner?: boolean
-}
-
-/** Asks etcd itself, with a server's client certificate, inside that server's namespaces. Undefined: no answer. */
-export async function etcdMembers(lab: Lab, host: string): Promise<readonly ObservedMember[] | undefined> {
-  const root = lab.hosts.find((one) => one.name === host)?.root ?? ''
-  const tls = `${root}/var/lib/rancher/k3s/server/tls/etcd`
-  const answer = await lab.exec(host, [
-    'curl',
-    ...[
-      '-s',
-      '-m',
-      '10',
-      '--cacert',
-      `${tls}/server-ca.crt`,
-      '--cert',
-      `${tls}/client.crt`,
-      '--key',
-      `${tls}/client.key`,
-    ],
-    ...['-X', 'POST', '-d', '{}', 'https://127.0.0.1:2379/v3/cluster/member/list'],
-  ])
-  try {
-    return (JSON.parse(answer.stdout) as { members: readonly ObservedMember[] }).members
-  } catch {
-    return undefined
-  }
 }
 
 /** Whether `from` reaches an overlay address. */
@@ -109,10 +78,7 @@ export async function pings(lab: Lab, from: string, address: string): Promise<bo
 }
 
 /** Addresses of all ordered pairs of hosts that do not reach each other over the overlay. */
-export async function silentPairs(
-  lab: Lab,
-  said: ReadonlyMap<string, StatusResource>,
-): Promise<readonly string[]> {
+export async function silentPairs(lab: Lab, said: Said): Promise<readonly string[]> {
   const silent: string[] = []
   for (const from of said.keys()) {
     for (const [to, { assignment }] of said) {
