@@ -51,6 +51,8 @@ export interface Components {
   readonly clock: Clock
   readonly crypto: Crypto
   readonly store: Store
+  /** The end of a quarantine: the identity is kept, or put aside. */
+  readonly identity: { keep(): Promise<void>; abandon(): Promise<void> }
   readonly network: Network
   readonly overlay: OverlayDevice
   readonly distribution: Distribution
@@ -167,6 +169,10 @@ export async function createComponents(init: ComponentsInit): Promise<Components
       clock,
       crypto,
       store: opened.store,
+      identity: {
+        keep: () => opened.store.adoptBirth(machine.birth),
+        abandon: () => opened.store.abandon(),
+      },
       network,
       overlay,
       distribution,

@@ -84,6 +84,11 @@ const catalogue = {
     hint: 'What is on the disk is unknown until it is read again: check the disk, then start the agent anew.',
     exitCode: 1,
   },
+  ERR_IDENTITY_CLONED: {
+    message: 'This machine runs on the key of another one: {detail}.',
+    hint: 'Its state was put aside and k3s was stopped; the next start makes a new identity. Move the k3s data of the copied disk away (/var/lib/rancher/k3s) to let it join.',
+    exitCode: 1,
+  },
   ERR_OPERATOR_KEY: {
     message: 'The operator key cannot be used: {detail}.',
     hint: 'An operator key is one line that begins with `muster-operator1-`; `muster operator new` makes one.',

@@ -3,7 +3,7 @@ import type { Input, LocalRequest } from '../core/input.ts'
 import { inputQueueMax } from '../core/model/limits.ts'
 import type { ClusterNode, NodeView } from '../core/node.ts'
 import type { Distribution, Network, NetworkEvent, OverlayDevice, Store } from '../core/ports.ts'
-import { errorText } from '../errors.ts'
+import { errorText, MusterError } from '../errors.ts'
 import type { Logger } from '../components.ts'
 
 /** k3s is looked at so often while something is under way, and when all is well. */
@@ -15,11 +15,20 @@ const overlayIntervalMs = 2_000
 /** A store that cannot write is tried again after this; meanwhile nothing is said and nothing is done. */
 const persistRetryMs = 2_000
 
+/** What the end of a quarantine asks for. */
+export interface IdentityKeeper {
+  /** Writes down that the identity belongs to the machine of now. */
+  keep(): Promise<void>
+  /** Puts key and state aside and closes the store: the next start is somebody new. */
+  abandon(): Promise<void>
+}
+
 /** The narrow slice of the composition that the loop needs. */
 export interface AgentComponents {
   readonly clock: { now(): number }
   readonly node: ClusterNode
   readonly store: Pick<Store, 'persist'>
+  readonly identity: IdentityKeeper
   readonly network: Network
   readonly overlay: OverlayDevice
   readonly distribution: Distribution
@@ -46,6 +55,10 @@ export class Agent {
   #wake: (() => void) | undefined
   #stopping = false
   #loop: Promise<void> | undefined
+  #fail: (error: unknown) => void = () => undefined
+  readonly #failure = new Promise<unknown>((resolve) => {
+    this.#fail = resolve
+  })
   #overlayTimer: NodeJS.Timeout | undefined
   #observeTimer: NodeJS.Timeout | undefined
   #storeFailure: string | undefined
@@ -58,7 +71,11 @@ export class Agent {
 
   /** Starts the loop and everything that feeds it. */
   async start(): Promise<void> {
-    this.#loop = this.#run()
+    // A loop that ends by an error acts no more: only a new start, from the disk, knows what is true.
+    this.#loop = this.#run().catch((error: unknown) => {
+      this.#stopping = true
+      this.#fail(error)
+    })
     await this.#components.network.start((event) => this.#push(event))
     this.#overlayTimer = setInterval(() => this.#observeOverlay(), overlayIntervalMs)
     this.#observeK3s()
@@ -83,6 +100,11 @@ export class Agent {
   /** Why nothing can be written to the state directory at present; undefined while it can. */
   get storeFailure(): string | undefined {
     return this.#storeFailure
+  }
+
+  /** Resolves with the error after which this process must not go on; never otherwise. */
+  get failure(): Promise<unknown> {
+    return this.#failure
   }
 
   /** Grows with every turn of the loop: a watchdog sees that the loop lives. */
@@ -181,6 +203,8 @@ export class Agent {
           this.#push({ kind: 'k3s-result', result })
           await this.#look()
         })
+      case 'identity':
+        return this.#endQuarantine(effect)
       case 'answer':
         this.#answers.get(effect.requestId)?.(effect.answer)
         this.#answers.delete(effect.requestId)
@@ -190,15 +214,37 @@ export class Agent {
     }
   }
 
-  /** Waits until it is written, however long that takes: a voter that cannot write must not speak. */
-  async #persist({ writes }: Extract<Effect, { kind: 'persist' }>): Promise<void> {
-    const { store, logger } = this.#components
+  #persist({ writes }: Extract<Effect, { kind: 'persist' }>): Promise<void> {
+    return this.#durably(() => this.#components.store.persist(writes))
+  }
+
+  async #endQuarantine({ verdict, reason }: Extract<Effect, { kind: 'identity' }>): Promise<void> {
+    const { distribution, identity, logger } = this.#components
+    if (verdict === 'keep') {
+      await this.#durably(() => identity.keep())
+      logger.info({ reason: 'IdentityKept' }, reason)
+      return this.#push({ kind: 'identity-kept' })
+    }
+    // A second etcd member with the original's data may not run on under any identity.
+    const stopped = await distribution.run({ kind: 'stop' })
+    if (stopped.kind === 'failed') logger.error({ reason: 'K3sStepFailed' }, stopped.detail)
+    await this.#durably(() => identity.abandon())
+    throw new MusterError('ERR_IDENTITY_CLONED', { detail: reason })
+  }
+
+  /**
+   * Waits until it is written, however long that takes: a voter that cannot write must not speak. Throws where
+   * nobody knows what the disk holds now: to go on with either belief would be amnesia in one of the two cases.
+   */
+  async #durably(write: () => Promise<void>): Promise<void> {
+    const { logger } = this.#components
     for (;;) {
       try {
-        await store.persist(writes)
+        await write()
         this.#storeFailure = undefined
         return
       } catch (error) {
+        if (error instanceof MusterError && error.code === 'ERR_STATE_UNSURE') throw error
         if (this.#storeFailure === undefined) logger.error({ reason: 'StateNotWritable' }, errorText(error))
         this.#storeFailure = errorText(error)
         if (this.#stopping) throw error

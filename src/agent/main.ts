@@ -100,8 +100,14 @@ async function serve(
     logger.info({ reason: 'Started' }, 'the agent is up')
     notifier.notify({ ready: true, status: 'looking for other machines' })
     const beat = keepWatchdog(agent, api, components)
-    await aborted(signal)
+    const failure = await Promise.race([aborted(signal), agent.failure])
     clearInterval(beat)
+    if (failure !== undefined) {
+      logger.error({ reason: 'Failed' }, errorText(failure))
+      notifier.notify({ stopping: true })
+      await agent.stop()
+      throw failure
+    }
     logger.info({ reason: 'Stopping' }, 'the agent is going down; k3s and the overlay device stay')
     notifier.notify({ stopping: true })
     await agent.stop()

@@ -24,6 +24,8 @@ export type Effect =
   | { readonly kind: 'pace'; readonly pace: 'forming' | 'settled' }
   | { readonly kind: 'overlay'; readonly intent: OverlayIntent }
   | { readonly kind: 'k3s'; readonly step: K3sStep }
+  /** The end of a quarantine: write the new birth record (then `identity-kept`), or put key and state aside. */
+  | { readonly kind: 'identity'; readonly verdict: 'keep' | 're-key'; readonly reason: string }
   | { readonly kind: 'answer'; readonly requestId: number; readonly answer: LocalAnswer }
   /** One state transition, for the log. */
   | {

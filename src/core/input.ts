@@ -6,7 +6,11 @@ import type { SignedStatement } from './model/statement.ts'
 /** An order or a question that came over the agent's own API. */
 export type LocalRequest =
   /** A request signed with the operator key. */
-  { readonly kind: 'order'; readonly signed: SignedStatement }
+  | { readonly kind: 'order'; readonly signed: SignedStatement }
+  /** Root on this machine says that it is the node of its key; heard only where there is no operator key. */
+  | { readonly kind: 'keep-identity' }
+  /** Leave the cluster for good, or take that back. */
+  | { readonly kind: 'leave'; readonly cancel: boolean }
 
 /** Everything that comes into the core. */
 export type Input =
@@ -17,5 +21,7 @@ export type Input =
   | { readonly kind: 'k3s-observed'; readonly observation: K3sObservation }
   | { readonly kind: 'k3s-result'; readonly result: K3sStepResult }
   | { readonly kind: 'request'; readonly requestId: number; readonly request: LocalRequest }
+  /** The machine of now is on disk as the one that the identity was born on. */
+  | { readonly kind: 'identity-kept' }
   /** The agent is going down in an orderly way. */
   | { readonly kind: 'leaving' }

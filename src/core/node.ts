@@ -1,6 +1,6 @@
 import type { Chain } from './consensus/chain.ts'
-import type { Effect } from './effect.ts'
-import type { Input } from './input.ts'
+import type { Effect, LocalAnswer } from './effect.ts'
+import type { Input, LocalRequest } from './input.ts'
 import { Membership } from './membership/membership.ts'
 import type { Instant, NodeId } from './model/ids.ts'
 import { shortId } from './model/ids.ts'
@@ -8,12 +8,14 @@ import type { MembershipMessage, Message } from './model/message.ts'
 import type { CertifiedPlan } from './model/plan.ts'
 import { Random } from './model/random.ts'
 import type { NetworkEvent } from './ports.ts'
+import { mayLeave } from './node/departure.ts'
 import { Decisions } from './node/decisions.ts'
 import { Execution } from './node/execution.ts'
 import { History } from './node/history.ts'
 import type { ForkReport, NodeInit, NodeView } from './node/node-view.ts'
 import { Outbox } from './node/outbox.ts'
 import { firstRecord } from './node/own-record.ts'
+import { Quarantine } from './node/quarantine.ts'
 import { Reach } from './node/reach.ts'
 import { Refusals } from './node/refusals.ts'
 import { Words } from './node/words.ts'
@@ -40,6 +42,7 @@ export class ClusterNode {
   readonly #init: NodeInit
   readonly #moment: { now: Instant }
   readonly #outbox: Outbox
+  readonly #quarantine: Quarantine
   readonly #membership: Membership
   readonly #history: History
   readonly #words: Words
@@ -54,7 +57,8 @@ export class ClusterNode {
     this.#init = init
     this.#moment = { now }
     this.#outbox = new Outbox(self)
-    const context = { init, moment: this.#moment, outbox: this.#outbox }
+    this.#quarantine = new Quarantine(self, init.boot.nonce, init.quarantine)
+    const context = { init, moment: this.#moment, outbox: this.#outbox, quarantine: this.#quarantine }
     this.#history = new History(context)
     this.#words = new Words(context, this.#history)
     this.#execution = new Execution(stored.values.k3s)
@@ -102,7 +106,7 @@ export class ClusterNode {
 
   /** The present state, for status and the API. */
   view(): NodeView {
-    const { self, networkId, bootstrap, quarantine, now: startedAt } = this.#init
+    const { self, networkId, bootstrap, boot, now: startedAt } = this.#init
     return {
       self,
       networkId,
@@ -128,7 +132,8 @@ export class ClusterNode {
       refusals: this.#refusals.all(),
       linkUp: this.#reach.linkUp,
       holdMs: this.#decisions.holdMs,
-      quarantine,
+      quarantine: this.#quarantine.reason(this.#history.plan, this.#words.all()),
+      boot: boot.nonce,
       seen: this.#decisions.seen,
     }
   }
@@ -150,14 +155,57 @@ export class ClusterNode {
       case 'k3s-result':
         return this.#execution.result(input.result, now)
       case 'request': {
-        const answer = this.#words.order(input.request.signed, this.#membership.view())
+        const answer = this.#answer(input.request)
         return this.#outbox.push({ kind: 'answer', requestId: input.requestId, answer })
       }
+      case 'identity-kept':
+        this.#outbox.event('info', 'IdentityKept', 'this machine is the node: it votes again')
+        return this.#quarantine.lift()
       case 'leaving':
         return this.#membership.update({ phase: 'stopped', note: 'the agent is going down' }, now)
       default:
         return this.#takeNetworkEvent(input)
     }
+  }
+
+  /** An order, or a wish of root on this machine. */
+  #answer(request: LocalRequest): LocalAnswer {
+    const view = this.#membership.view()
+    const { plan } = this.#history
+    switch (request.kind) {
+      case 'order':
+        return this.#words.order(request.signed, view)
+      case 'keep-identity': {
+        const message = 'the operator decides that: sign the order with the operator key'
+        if ((plan?.body.operatorKey ?? this.#init.operatorKey) !== 'none')
+          return { accepted: false, reason: 'OperatorOnly', message }
+        if (!this.#quarantine.isActive)
+          return { accepted: false, reason: 'Trusted', message: 'the identity of this node is not in doubt' }
+        this.#quarantine.confirmHere()
+        return { accepted: true, reason: 'Kept', message: 'this machine keeps its key' }
+      }
+      case 'leave':
+        return this.#leave(request.cancel)
+    }
+  }
+
+  #leave(cancel: boolean): LocalAnswer {
+    const { left } = this.#membership.own().record
+    const answer: LocalAnswer = cancel
+      ? {
+          accepted: true,
+          reason: 'Staying',
+          message: 'this node stays; if it was retired already, it joins again',
+        }
+      : left
+        ? { accepted: true, reason: 'Leaving', message: 'this node has said goodbye before' }
+        : mayLeave(this.#init.self, this.#history.plan, this.#membership.view())
+    if (answer.accepted && left === cancel) {
+      this.#outbox.persist({ op: 'put', key: 'leaving', value: { leaving: !cancel } })
+      this.#membership.update({ left: !cancel }, this.#moment.now)
+      this.#outbox.event('info', answer.reason, answer.message)
+    }
+    return answer
   }
 
   #takeNetworkEvent(event: Exclude<NetworkEvent, { kind: 'message' }>): void {
@@ -228,11 +276,14 @@ export class ClusterNode {
       this.#adopted(this.#history.followConfirmed())
       this.#history.askAgain()
       this.#words.testify(this.#membership.view(), this.#reach.connected)
+      this.#reviewIdentity()
       this.#execute()
       this.#decisions.want()
       if (!this.#hearOneself() && !this.#decisions.hurry()) break
     }
-    this.#reach.settle(this.#history.plan, this.#membership.view(), this.#membership.contacts())
+    // Two machines with one address of the overlay would cut each other off.
+    const plan = this.#quarantine.isActive ? undefined : this.#history.plan
+    this.#reach.settle(plan, this.#membership.view(), this.#membership.contacts())
   }
 
   #drainMembership(): void {
@@ -254,8 +305,11 @@ export class ClusterNode {
           break
         }
         case 'clone': {
-          const { id: peer, detail } = output
+          const { id: peer, incarnation, detail } = output
           this.#refusals.note({ peer, address: '', code: 'Clone', detail }, this.#moment.now)
+          if (peer !== this.#init.self) this.#words.heardTwice(peer)
+          else if (this.#quarantine.isActive) this.#quarantine.hearOriginal()
+          else this.#membership.outbid(incarnation)
           this.#outbox.event('error', 'Clone', `${shortId(peer)} lives twice: ${detail}`)
           break
         }
@@ -274,7 +328,18 @@ export class ClusterNode {
     this.#membership.update({ plan: { clusterId, generation, hash: chain.hash } }, this.#moment.now)
   }
 
+  /** How a quarantine ends: told once, carried out by the agent. */
+  #reviewIdentity(): void {
+    const verdict = this.#quarantine.conclude(this.#history.plan, this.#words.all())
+    if (verdict === undefined) return
+    this.#outbox.push({ kind: 'identity', verdict: verdict.kind, reason: verdict.reason })
+  }
+
   #execute(): void {
+    // Where the original may be alive, its etcd member must not start a second time.
+    if (this.#quarantine.isActive) {
+      return this.#membership.update({ phase: 'stopped', note: 'the identity is in doubt' }, this.#moment.now)
+    }
     const { effects, decision } = this.#execution.decide(
       {
         self: this.#init.self,

@@ -75,7 +75,7 @@ export type Write =
   | { readonly op: 'append'; readonly log: 'chain'; readonly value: object }
 
 /** The named parts of a node's durable state. */
-export type StateKey = 'boot' | 'seen' | 'register' | 'plan' | 'k3s' | 'peers' | 'operator'
+export type StateKey = 'boot' | 'seen' | 'register' | 'plan' | 'k3s' | 'peers' | 'leaving'
 
 /** What a store found at start. Undefined parts were never written. */
 export interface StoredState {

@@ -67,6 +67,8 @@ export interface VirtualHost {
   boots: number
   disk: Map<string, unknown>
   chain: unknown[]
+  /** Why the next start is in doubt of its identity. */
+  quarantine: string | undefined
   up: Set<NodeId>
   /** When the node wants to be woken. */
   dueAt: number
@@ -162,6 +164,11 @@ export class VirtualCluster {
     this.#input(this.hosts[to] as VirtualHost, { kind: 'message', from, message })
   }
 
+  /** Hands an input to a host as if its machine had said so. */
+  tell(index: number, input: Input): void {
+    this.#input(this.hosts[index] as VirtualHost, input)
+  }
+
   /** Cuts links for which this says so; heals all others. */
   cut(isCut: (a: number, b: number) => boolean): void {
     this.#cut = (a, b) => isCut(a, b) || isCut(b, a)
@@ -208,7 +215,7 @@ export class VirtualCluster {
       stored: { values: Object.fromEntries(host.disk) as StoredState['values'], chain: host.chain },
       overlay: { device: 'muster0', mtu: 1_400, port: 7_947, publicKey: 'c'.repeat(64) },
       now: this.now,
-      quarantine: undefined,
+      quarantine: host.quarantine,
     })
     this.#carryOut(host)
     if (host.node === undefined) return
@@ -267,6 +274,7 @@ export class VirtualCluster {
       boots: 0,
       disk: new Map(),
       chain: [],
+      quarantine: undefined,
       up: new Set(),
       dueAt: Number.POSITIVE_INFINITY,
       woken: { at: 0, times: 0 },
@@ -358,6 +366,9 @@ export class VirtualCluster {
           break
         case 'cut-off':
           this.cutOffs.push({ by: host.index, peer: effect.peer, detail: effect.detail })
+          break
+        case 'identity':
+          if (effect.verdict === 'keep') this.#input(host, { kind: 'identity-kept' })
           break
         case 'keep-peers':
         case 'pace':

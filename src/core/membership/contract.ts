@@ -34,5 +34,10 @@ export type MembershipOutput =
       readonly code: 'Garbage' | 'Flood' | 'Replay'
       readonly detail: string
     }
-  /** Signed proof of two live starts of one key, ours or another's. */
-  | { readonly kind: 'clone'; readonly id: NodeId; readonly detail: string }
+  /** Signed proof of two live starts of one key, ours or another's; `incarnation` is the one just heard. */
+  | {
+      readonly kind: 'clone'
+      readonly id: NodeId
+      readonly incarnation: number
+      readonly detail: string
+    }

@@ -282,7 +282,7 @@ export class Membership {
 
   /** Merges one record. False: it proves that the peer is not honest, and the rest of its message is dropped. */
   #learn(from: NodeId, signed: SignedRecord): boolean {
-    const id = signed.record.nodeId
+    const { nodeId: id, incarnation } = signed.record
     if (id === this.#self) return this.#learnOwn(from, signed)
     const offer = this.#table.offer(signed, this.#now)
     if (offer.kind === 'refused') {
@@ -290,7 +290,7 @@ export class Membership {
       if (offer.fault === 'foreign') this.#misconduct(from, 'Replay', `record of ${id} for another network`)
       return offer.fault === 'revoked' || offer.fault === 'full'
     }
-    if (offer.clone !== '') this.#outputs.push({ kind: 'clone', id, detail: offer.clone })
+    if (offer.clone !== '') this.#outputs.push({ kind: 'clone', id, incarnation, detail: offer.clone })
     if (offer.kind === 'known') return true
     const { previous, current, renewed } = offer
     this.#strangers.delete(id)
@@ -318,8 +318,14 @@ export class Membership {
     if (sameContent || bootNonce === this.#lastOwnClone) return true
     this.#lastOwnClone = bootNonce
     const detail = `our key signed version ${incarnation}.${sequence} with boot nonce ${bootNonce}, not we`
-    this.#outputs.push({ kind: 'clone', id: this.#self, detail })
+    this.#outputs.push({ kind: 'clone', id: this.#self, incarnation, detail })
     return true
+  }
+
+  /** Our key signed more elsewhere: this start says above it that it lives, or nobody would hear of us. */
+  outbid(heard: number): void {
+    const { record } = this.#own
+    this.#publish(refutingRecord({ ...record, incarnation: Math.max(record.incarnation, heard) }))
   }
 
   #onClaims(from: NodeId, claims: readonly LivenessClaim[]): void {
@@ -334,11 +340,9 @@ export class Membership {
     const { subject, by, incarnation, liveness } = claim
     // Claims are not signed. One about a version that we do not hold is worth nothing.
     if (this.#table.signed(subject)?.record.incarnation !== incarnation || !this.#isLiving(subject)) return
-    let isNews = false
-    if (this.#table.liveness(subject) === 'alive') {
-      this.#suspect(subject, by)
-      isNews = true
-    } else isNews = this.#suspicions.confirm(subject, by, this.#now)
+    let isNews = true
+    if (this.#table.liveness(subject) === 'alive') this.#suspect(subject, by)
+    else isNews = this.#suspicions.confirm(subject, by, this.#now)
     if (liveness === 'dead') isNews = this.#suspicions.condemn(subject, this.#now) || isNews
     if (isNews) this.#spreadClaim(claim, from)
   }

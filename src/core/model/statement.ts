@@ -71,6 +71,27 @@ export interface WithoutStatement {
   readonly without: readonly NodeId[]
 }
 
+/** "My key woke up on other hardware, as this start. Who hears another one?" (protocol 2.1, quarantine) */
+export interface MovedStatement extends StatementBase {
+  readonly kind: 'moved'
+  /** Boot nonce of the start that asks. */
+  readonly boot: string
+}
+
+/** "Of this key I have heard this start alone, for T_dead." A majority of voters ends the quarantine. */
+export interface SilentStatement extends StatementBase {
+  readonly kind: 'silent'
+  readonly subject: NodeId
+  readonly boot: string
+}
+
+/** An operator's order: the machine that runs this start is the node. Ends the quarantine. */
+export interface KeepStatement extends StatementBase {
+  readonly kind: 'keep'
+  readonly subject: NodeId
+  readonly boot: string
+}
+
 export type Statement =
   | InitialisedStatement
   | ReadyStatement
@@ -79,6 +100,9 @@ export type Statement =
   | MembersStatement
   | SpecStatement
   | WithoutStatement
+  | MovedStatement
+  | SilentStatement
+  | KeepStatement
 
 /** A statement with who said it. `signer` is a node id, or the operator's public key in hex for orders. */
 export interface SignedStatement {

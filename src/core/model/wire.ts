@@ -97,6 +97,9 @@ const statement: Codec<Statement> = tagged<'kind', Statement>('kind', {
   dead: struct({ kind: oneOf('dead'), ...base, subject: id, incarnation: count }),
   members: struct({ kind: oneOf('members'), ...base, generation: count, members: etcdMembers }),
   spec: struct({ kind: oneOf('spec'), ...base, serial: count, spec: specCodec }),
+  moved: struct({ kind: oneOf('moved'), ...base, boot: hex }),
+  silent: struct({ kind: oneOf('silent'), ...base, subject: id, boot: hex }),
+  keep: struct({ kind: oneOf('keep'), ...base, subject: id, boot: hex }),
   without: struct({
     kind: oneOf('without'),
     networkId: hash,

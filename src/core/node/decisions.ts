@@ -126,7 +126,7 @@ export class Decisions {
 
   /** A word of consensus. A node whose identity is in doubt votes for nothing. */
   handle(from: NodeId, message: ConsensusMessage): void {
-    if (this.#context.init.quarantine !== undefined) return
+    if (this.#context.quarantine.isActive) return
     this.#consensus.handle(from, message, this.#context.moment.now)
   }
 
@@ -164,9 +164,9 @@ export class Decisions {
 
   /** Tells consensus whether there is something to propose. */
   want(): void {
-    const { init, moment } = this.#context
+    const { init, moment, quarantine } = this.#context
     const { plan } = this.#sources.history
-    if (init.quarantine !== undefined) return
+    if (quarantine.isActive) return
     if (plan === undefined) return this.#consensus.want(this.#terms() !== undefined, moment.now)
     if (!plan.header.voters.includes(init.self)) {
       this.#planning = []
@@ -207,7 +207,7 @@ export class Decisions {
   }
 
   #terms(): CharterTerms | undefined {
-    if (this.#context.init.quarantine !== undefined) return undefined
+    if (this.#context.quarantine.isActive) return undefined
     const offer = offerBirth(this.#situation())
     return offer.kind === 'offer' ? offer.terms : undefined
   }

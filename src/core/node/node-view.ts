@@ -82,6 +82,9 @@ export interface NodeView {
   readonly linkUp: boolean
   /** Until voting on a charter is enabled. */
   readonly holdMs: number
+  /** Why this identity is in doubt, and what is awaited; undefined: it is not. */
   readonly quarantine: string | undefined
+  /** This start's nonce. */
+  readonly boot: string
   readonly seen: readonly NodeId[]
 }

@@ -3,6 +3,7 @@ import type { Instant, NodeId } from '../model/ids.ts'
 import type { Message } from '../model/message.ts'
 import type { Write } from '../ports.ts'
 import type { NodeInit } from './node-view.ts'
+import type { Quarantine } from './quarantine.ts'
 
 /** What all parts of one node share: who it is, what time it is, and where its effects go. */
 export interface NodeContext {
@@ -10,6 +11,7 @@ export interface NodeContext {
   /** The moment of the input that is being handled. It moves between inputs, never within one. */
   readonly moment: { readonly now: Instant }
   readonly outbox: Outbox
+  readonly quarantine: Quarantine
 }
 
 /**

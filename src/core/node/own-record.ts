@@ -1,10 +1,15 @@
 import type { Chain } from '../consensus/chain.ts'
 import { incarnationAtBoot } from '../membership/own-record.ts'
+import type { Codec } from '../model/codec.ts'
+import { boolean, decodeTree, struct } from '../model/codec.ts'
 import type { Crypto } from '../model/crypto.ts'
 import type { Hash } from '../model/ids.ts'
 import type { MemberRecord } from '../model/member.ts'
 import type { ClusterSpec } from '../model/spec.ts'
 import type { NodeInit } from './node-view.ts'
+
+/** What lies under the state key `leaving`: a goodbye outlives a restart. */
+const leavingCodec: Codec<{ readonly leaving: boolean }> = struct({ leaving: boolean })
 
 /** Digest of each key of a spec, so that nodes can say which keys differ without sending the whole spec. */
 export function specKeyDigests(spec: ClusterSpec, crypto: Crypto): Readonly<Record<string, string>> {
@@ -25,7 +30,7 @@ export function specDigest(spec: ClusterSpec, crypto: Crypto): Hash {
 
 /** What a node says of itself at its start, before it has seen the machine or a peer. */
 export function firstRecord(init: NodeInit, chain: Chain): MemberRecord {
-  const { self, networkId, boot, birth, facts, bootstrap, spec, crypto, overlay } = init
+  const { self, networkId, boot, birth, facts, bootstrap, spec, crypto, overlay, stored } = init
   const header = chain.newest?.plan.header
   return {
     nodeId: self,
@@ -37,7 +42,8 @@ export function firstRecord(init: NodeInit, chain: Chain): MemberRecord {
     facts,
     phase: header === undefined ? 'waiting' : 'chartered',
     note: '',
-    left: false,
+    left:
+      stored.values.leaving === undefined ? false : decodeTree(leavingCodec, stored.values.leaving).leaving,
     endpoints: [],
     overlayPort: overlay.port,
     overlayKey: overlay.publicKey,

@@ -68,12 +68,12 @@ export class StatementBook {
     if (statement.kind === 'without') return undefined
     if (statement.clusterId !== scope.clusterId) return 'another cluster'
     if (statement.epoch !== scope.epoch) return 'another epoch'
-    if (statement.kind === 'spec' && signer !== scope.operatorKey) return 'not the operator of this cluster'
+    if (isOrder(statement) && signer !== scope.operatorKey) return 'not the operator of this cluster'
     return undefined
   }
 
   #genuine({ statement, signer, signature }: SignedStatement, scope: StatementScope): boolean {
-    if (statement.kind === 'spec' || statement.kind === 'without') {
+    if (isOrder(statement)) {
       return (
         scope.operatorKey !== 'none' &&
         signer === scope.operatorKey &&
@@ -86,7 +86,7 @@ export class StatementBook {
 
 /** Whether the operator said it, and not a node. */
 export function isOrder(statement: Statement): boolean {
-  return statement.kind === 'spec' || statement.kind === 'without'
+  return statement.kind === 'spec' || statement.kind === 'without' || statement.kind === 'keep'
 }
 
 /** Whether a statement can still matter under this plan. */
@@ -105,6 +105,11 @@ export function isPending(statement: Statement, { header, body }: ClusterPlan): 
       return statement.serial > body.operatorSerial
     case 'without':
       return false
+    // About one start of one machine, whatever the plan.
+    case 'moved':
+    case 'silent':
+    case 'keep':
+      return true
   }
 }
 
@@ -116,8 +121,12 @@ function keyOf({ statement, signer }: SignedStatement): string {
       return `${statement.kind} ${statement.grant} ${signer}`
     case 'dead':
       return `dead ${statement.subject} ${signer}`
+    case 'silent':
+      return `silent ${statement.subject} ${signer}`
+    case 'keep':
+      return `keep ${statement.subject} ${signer}`
     case 'members':
-      return `members ${signer}`
+    case 'moved':
     case 'spec':
     case 'without':
       return `${statement.kind} ${signer}`

@@ -1,8 +1,8 @@
 import type { Instant, NodeId } from '../model/ids.ts'
 import type { MembershipView } from '../model/member.ts'
 import type { ClusterPlan } from '../model/plan.ts'
-import type { DeadStatement, StalledStatement } from '../model/statement.ts'
-import { deathsToAttest } from '../planner/deaths.ts'
+import type { DeadStatement, SilentStatement, StalledStatement } from '../model/statement.ts'
+import { deathsToAttest, hearsMajority } from '../planner/deaths.ts'
 
 /** Revocations double the initialiser's time, up to an hour (protocol 2.3). */
 const initTimeoutMaxMs = 3_600_000
@@ -16,6 +16,8 @@ export interface TestimonySituation {
   readonly progressAt: Instant
   /** Grants that were revoked before this one. */
   readonly revocations: number
+  /** Starts of moved keys that are the only ones of their key heard here, each since when. */
+  readonly moved: ReadonlyMap<NodeId, { readonly boot: string; readonly since: Instant }>
   /** Nobody is judged dead before. */
   readonly graceUntil: Instant
   readonly now: Instant
@@ -25,6 +27,7 @@ export interface TestimonySituation {
 export type DueStatement =
   | Pick<StalledStatement, 'kind' | 'grant'>
   | Pick<DeadStatement, 'kind' | 'subject' | 'incarnation'>
+  | Pick<SilentStatement, 'kind' | 'subject' | 'boot'>
 
 /** When the present grant's initialiser has used up its time; undefined when no grant is under way. */
 export function stalledAt(
@@ -36,7 +39,7 @@ export function stalledAt(
   return progressAt + Math.min(patience, Math.max(initTimeoutMaxMs, plan.body.spec.timers.initTimeoutMs))
 }
 
-/** What a voter should say now: of an initialiser that stands still, of nodes that are silent or have left. */
+/** What a voter should say now: of an initialiser that stands still, of nodes that are silent, moved or have left. */
 export function dueTestimony(situation: TestimonySituation): readonly DueStatement[] {
   const { self, plan, view, graceUntil, now } = situation
   if (!plan.header.voters.includes(self)) return []
@@ -47,6 +50,12 @@ export function dueTestimony(situation: TestimonySituation): readonly DueStateme
   }
   for (const { subject, incarnation } of deathsToAttest(plan, view, self, now, graceUntil)) {
     due.push({ kind: 'dead', subject, incarnation })
+  }
+  const { deadAfterMs } = plan.body.spec.timers
+  if (hearsMajority(plan, view, self)) {
+    for (const [subject, { boot, since }] of situation.moved) {
+      if (subject !== self && now >= since + deadAfterMs) due.push({ kind: 'silent', subject, boot })
+    }
   }
   return due
 }
@@ -60,6 +69,7 @@ export function nextTestimonyAt(situation: TestimonySituation): Instant | undefi
   for (const { liveness, since } of view.members) {
     if (liveness === 'dead') times.push(Math.max(graceUntil, since + plan.body.spec.timers.deadAfterMs))
   }
+  for (const { since } of situation.moved.values()) times.push(since + plan.body.spec.timers.deadAfterMs)
   const ahead = times.filter((time) => time > now)
   return ahead.length === 0 ? undefined : Math.min(...ahead)
 }

@@ -33,6 +33,8 @@ export class Words {
   /** The last thing the initialiser said of itself, and when it came. */
   #progress: { readonly key: string; readonly at: Instant }
   #repeatedAt: Instant
+  /** Starts of moved keys that this node hears, and since when it hears no other start of them. */
+  readonly #moved = new Map<NodeId, { readonly boot: string; readonly since: Instant }>()
 
   constructor(context: NodeContext, history: History) {
     this.#context = context
@@ -95,7 +97,14 @@ export class Words {
     const signed: SignedStatement = { statement, signer: init.self, signature }
     if (this.#book.add(signed, this.#scope()) !== 'added') return
     outbox.event('info', 'Stated', describe(word))
-    for (const peer of this.#audience()) outbox.send(peer, { kind: 'statement', signed })
+    const audience = this.#audience()
+    if (statement.kind === 'silent' && !audience.includes(statement.subject)) audience.push(statement.subject)
+    for (const peer of audience) outbox.send(peer, { kind: 'statement', signed })
+  }
+
+  /** Another start of this key was heard: what is said of its silence has to wait anew. */
+  heardTwice(id: NodeId): void {
+    this.#moved.delete(id)
   }
 
   /** Tells a peer, if it is concerned, what this node said, and everybody the operator's orders. */
@@ -104,8 +113,11 @@ export class Words {
     for (const signed of this.#book.all()) {
       const order = isOrder(signed.statement)
       if (!order && signed.signer !== this.#context.init.self) continue
+      const { statement } = signed
       for (const peer of peers) {
-        if (order || audience.has(peer)) this.#context.outbox.send(peer, { kind: 'statement', signed })
+        const asked = statement.kind === 'silent' && statement.subject === peer
+        if (order || asked || audience.has(peer))
+          this.#context.outbox.send(peer, { kind: 'statement', signed })
       }
     }
   }
@@ -127,6 +139,9 @@ export class Words {
   testify(view: MembershipView, connected: readonly NodeId[]): void {
     const plan = this.#history.plan
     if (plan === undefined) return
+    const { init, quarantine } = this.#context
+    if (quarantine.isActive && !this.#saidMoved()) this.say({ kind: 'moved', boot: init.boot.nonce })
+    this.#watchMoved(view)
     for (const word of dueTestimony(this.#situation(plan, view))) {
       if (!this.#saidAlready(word)) this.say(word)
     }
@@ -146,10 +161,35 @@ export class Words {
     return Math.min(this.#repeatedAt + repeatMs, testimony ?? Number.POSITIVE_INFINITY)
   }
 
+  #saidMoved(): boolean {
+    const { init } = this.#context
+    return (
+      this.#book.find('moved', ({ boot }, signer) => signer === init.self && boot === init.boot.nonce) !==
+      undefined
+    )
+  }
+
+  /** Which of the starts that ask are the only ones of their key that this node hears. */
+  #watchMoved(view: MembershipView): void {
+    for (const { statement, signer } of this.#book.all()) {
+      if (statement.kind !== 'moved') continue
+      const member = view.members.find(({ record }) => record.nodeId === signer)
+      const heard = member?.liveness === 'alive' && member.record.bootNonce === statement.boot
+      if (!heard) this.#moved.delete(signer)
+      else if (this.#moved.get(signer)?.boot !== statement.boot) {
+        this.#moved.set(signer, { boot: statement.boot, since: this.#context.moment.now })
+      }
+    }
+  }
+
   #saidAlready(word: Word): boolean {
     const own = this.#book.all().filter(({ signer }) => signer === this.#context.init.self)
     return own.some(({ statement }) => {
       if (word.kind === 'stalled') return statement.kind === 'stalled' && statement.grant === word.grant
+      if (word.kind === 'silent')
+        return (
+          statement.kind === 'silent' && statement.subject === word.subject && statement.boot === word.boot
+        )
       return (
         word.kind === 'dead' &&
         statement.kind === 'dead' &&
@@ -170,12 +210,13 @@ export class Words {
       progressAt: this.#progress.at,
       revocations: Math.max(0, grants.size - 1),
       graceUntil: init.now + this.#history.spec.timers.bootGraceMs,
+      moved: this.#moved,
       now: moment.now,
     }
   }
 
   /** Whom statements concern: those who decide, and the team that waits for them. */
-  #audience(): readonly NodeId[] {
+  #audience(): NodeId[] {
     const header = this.#history.plan?.header
     const all = sortedIds([...(header?.voters ?? []), ...(header?.grant?.team ?? [])])
     return all.filter((id) => id !== this.#context.init.self)
@@ -202,6 +243,7 @@ function refuseOrder(
     if (plan === undefined) return undefined
     return { reason: 'Chartered', message: 'the cluster is founded: nothing waits for the nodes named' }
   }
+  if (statement.kind === 'keep') return undefined
   if (statement.kind !== 'spec') return { reason: 'NotAnOrder', message: 'this is no order' }
   if (plan === undefined) return { reason: 'NoPlan', message: 'there is no plan to change yet' }
   if (statement.serial <= plan.body.operatorSerial) {
@@ -223,6 +265,12 @@ function describe(word: Word): string {
       return `nothing was heard of ${shortId(word.subject)} for too long`
     case 'members':
       return `etcd lists ${word.members.length} members`
+    case 'moved':
+      return 'this key woke up on other hardware: asking the voters whether they hear the original'
+    case 'silent':
+      return `of ${shortId(word.subject)} only the start that asked was heard for long enough`
+    case 'keep':
+      return `order: ${shortId(word.subject)} keeps its key`
     case 'spec':
       return `order ${word.serial}: change the spec`
   }

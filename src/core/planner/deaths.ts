@@ -16,12 +16,7 @@ export function deathsToAttest(
   graceUntil: Instant,
 ): readonly DeadStatement[] {
   const { header, body } = plan
-  if (!header.voters.includes(self)) return []
-  const alive = new Set(
-    view.members.filter((member) => member.liveness === 'alive').map((member) => member.record.nodeId),
-  )
-  const heard = header.voters.filter((voter) => voter === self || alive.has(voter))
-  if (2 * heard.length <= header.voters.length) return []
+  if (!header.voters.includes(self) || !hearsMajority(plan, view, self)) return []
   const planned = new Set(body.assignments.map((assignment) => assignment.nodeId))
   const { networkId, epoch, clusterId } = header
   return view.members
@@ -40,4 +35,13 @@ export function deathsToAttest(
       subject: record.nodeId,
       incarnation: record.incarnation,
     }))
+}
+
+/** Whether this node hears a majority of the voters, itself counted if it is one. */
+export function hearsMajority({ header }: ClusterPlan, view: MembershipView, self: NodeId): boolean {
+  const alive = new Set(
+    view.members.filter((member) => member.liveness === 'alive').map((member) => member.record.nodeId),
+  )
+  const heard = header.voters.filter((voter) => voter === self || alive.has(voter))
+  return 2 * heard.length > header.voters.length
 }

@@ -82,6 +82,11 @@ function judgeEvidence(plan: ClusterPlan, crypto: Crypto): Flaw | undefined {
     const { statement, signer, signature } = signed
     if (statement.kind === 'without')
       return flaw('EvidenceKind', 'an order about the birth is no evidence for a plan')
+    if (statement.kind === 'moved' || statement.kind === 'silent' || statement.kind === 'keep')
+      return flaw(
+        'EvidenceKind',
+        `a ${statement.kind} statement is about one machine, and no evidence for a plan`,
+      )
     if (statement.networkId !== networkId || statement.epoch !== epoch || statement.clusterId !== clusterId) {
       return flaw('EvidenceForeign', `a ${statement.kind} statement of another cluster or epoch`)
     }
