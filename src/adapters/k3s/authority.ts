@@ -1,25 +1,11 @@
-import './reflect.ts'
-import { createHash, createPrivateKey, generateKeyPair, randomBytes, webcrypto } from 'node:crypto'
+import { createHash, generateKeyPair, randomBytes } from 'node:crypto'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import {
-  BasicConstraintsExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509'
 import type { K3sSecrets } from '../../core/k3s/types.ts'
 import { MusterError } from '../../errors.ts'
 import { exists, readIfThere, syncDirectory, writeDurably } from './disk.ts'
 import type { K3sLayout } from './layout.ts'
-
-/** A first server with a slow clock must not make certificates that the others call "not yet valid". */
-const backdatedMs = 24 * 3_600_000
-/** As k3s' own: ten years. */
-const validMs = 3_650 * 24 * 3_600_000
-const keyAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 
 /** The CA files that k3s keeps if it finds them at its first start (k3s pkg/daemons/control/deps). */
 const authorities: Readonly<Record<string, string>> = {
@@ -48,6 +34,8 @@ export async function makeAuthority(layout: K3sLayout, grant: number, now: Date)
   const staging = `${layout.server}.muster-new`
   await rm(staging, { recursive: true, force: true })
   await mkdir(join(staging, 'tls/etcd'), { recursive: true, mode: 0o700 })
+  // Its library is large, and one machine of a cluster needs it once.
+  const { selfSigned } = await import('./self-signed.ts')
   let serverCa = ''
   for (const [name, subject] of Object.entries(authorities)) {
     const { certificate, key } = await selfSigned(subject, now)
@@ -93,35 +81,6 @@ function isStored(value: unknown): value is StoredAuthority {
 
 function secretsOf({ caHash, serverPassword, agentPassword }: StoredAuthority): K3sSecrets {
   return { caHash, serverPassword, agentPassword }
-}
-
-async function selfSigned(
-  subject: string,
-  now: Date,
-): Promise<{ readonly certificate: string; readonly key: string }> {
-  const keys = await webcrypto.subtle.generateKey(keyAlgorithm, true, ['sign', 'verify'])
-  const certificate = await X509CertificateGenerator.createSelfSigned({
-    serialNumber: `00${randomBytes(15).toString('hex')}`,
-    name: `CN=${subject}@${Math.floor(now.getTime() / 1_000)}`,
-    notBefore: new Date(now.getTime() - backdatedMs),
-    notAfter: new Date(now.getTime() + validMs),
-    signingAlgorithm: keyAlgorithm,
-    keys,
-    extensions: [
-      new BasicConstraintsExtension(true, undefined, true),
-      new KeyUsagesExtension(
-        KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment | KeyUsageFlags.keyCertSign,
-        true,
-      ),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  })
-  const exported = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey))
-  const key = createPrivateKey({ key: exported, format: 'der', type: 'pkcs8' })
-  return {
-    certificate: `${certificate.toString('pem').trim()}\n`,
-    key: key.export({ format: 'pem', type: 'sec1' }).toString(),
-  }
 }
 
 /** RSA as k3s makes it: the tokens of service accounts are RS256. */

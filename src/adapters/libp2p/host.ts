@@ -1,4 +1,3 @@
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import type { Libp2p } from '@libp2p/interface'
 import { ping } from '@libp2p/ping'
@@ -8,6 +7,7 @@ import { createLibp2p } from 'libp2p'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { MusterError } from '../../errors.ts'
+import { hostKey } from './host-key.ts'
 import { linkLocalTcp } from './link-local-tcp.ts'
 import { libp2pLogger } from './settings.ts'
 import type { NetworkInit, NetworkLimits, NetworkLogger } from './settings.ts'
@@ -49,7 +49,7 @@ export async function startHost(
   const libp2p = await createLibp2p({
     start: false,
     logger: libp2pLogger(logger),
-    privateKey: await generateKeyPairFromSeed('Ed25519', init.identitySeed),
+    privateKey: hostKey(init.identitySeed),
     // A stranger that got so far learns the agent's version from its own identify; nothing else is said.
     nodeInfo: { name: 'muster', version: String(init.protocolVersion), userAgent: 'muster' },
     addresses: { listen: [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`], announceFilter },

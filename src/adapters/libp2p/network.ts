@@ -1,4 +1,3 @@
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { Connection } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -20,6 +19,7 @@ import { Discovery } from './discovery.ts'
 import { EventQueue } from './event-queue.ts'
 import { startHost } from './host.ts'
 import type { Host } from './host.ts'
+import { hostKey } from './host-key.ts'
 import { isExcluded, localNetworks, ownEndpoints, sameLinks, scanLinks } from './interfaces.ts'
 import type { LinkScan } from './interfaces.ts'
 import { LinkSetup } from './link-setup.ts'
@@ -44,7 +44,7 @@ const linksPerPeerMax = 3
 
 /** Makes the `Network` port over libp2p. Nothing is opened before `start`. */
 export async function createNetwork(components: NetworkComponents, init: NetworkInit): Promise<Network> {
-  const key = await generateKeyPairFromSeed('Ed25519', init.identitySeed)
+  const key = hostKey(init.identitySeed)
   return new Libp2pNetwork(peerIdFromPrivateKey(key).toString(), components.logger, init)
 }
 

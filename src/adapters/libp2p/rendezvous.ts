@@ -1,8 +1,8 @@
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { Libp2p } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { createHash } from 'node:crypto'
 import type { NodeId } from '../../core/model/ids.ts'
+import { hostKey } from './host-key.ts'
 import { describe } from './peer-link.ts'
 import type { NetworkLogger } from './settings.ts'
 
@@ -55,7 +55,7 @@ export class Rendezvous {
     const { libp2p, place, onFound, logger } = this.#init
     if (libp2p.getConnections().length === 0) return
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(lookupTimeoutMs)])
-    const key = await rendezvousKey(place)
+    const key = rendezvousKey(place)
     try {
       await libp2p.contentRouting.provide(key, { signal })
       for await (const provider of libp2p.contentRouting.findProviders(key, { signal })) {
@@ -74,7 +74,7 @@ export class Rendezvous {
  * The content id of the meeting place. It has the form of a peer's id, because libp2p makes content ids of
  * those without another library; nobody uses the key behind it.
  */
-async function rendezvousKey(place: string): Promise<Parameters<Libp2p['contentRouting']['provide']>[0]> {
+function rendezvousKey(place: string): Parameters<Libp2p['contentRouting']['provide']>[0] {
   const seed = createHash('sha256').update(place).digest()
-  return peerIdFromPrivateKey(await generateKeyPairFromSeed('Ed25519', seed)).toCID()
+  return peerIdFromPrivateKey(hostKey(seed)).toCID()
 }

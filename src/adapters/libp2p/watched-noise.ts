@@ -5,6 +5,7 @@ import type {
   SecureConnectionOptions,
   SecuredConnection,
 } from '@libp2p/interface'
+import { noiseCrypto } from './noise-crypto.ts'
 
 /** Told of a handshake that failed although the peer spoke Noise: with a prologue, that is a foreign token. */
 export type HandshakeFailure = (address: string, direction: 'inbound' | 'outbound', error: Error) => void
@@ -14,7 +15,8 @@ export function watchedNoise(
   prologueBytes: Uint8Array,
   onFailure: HandshakeFailure,
 ): ReturnType<typeof noise> {
-  return (components) => new WatchedNoise(noise({ prologueBytes })(components), onFailure)
+  return (components) =>
+    new WatchedNoise(noise({ prologueBytes, crypto: noiseCrypto })(components), onFailure)
 }
 
 class WatchedNoise<Extension> implements ConnectionEncrypter<Extension> {
