@@ -46,7 +46,7 @@ const catalogue = {
   },
   ERR_ORDER_REFUSED: {
     message: 'The order was refused: {detail}.',
-    hint: '`muster spec show` prints what the cluster runs with, and the serial of the last order.',
+    hint: '`muster why` says how things stand here, `muster spec show` what the cluster runs with.',
     exitCode: 1,
   },
   ERR_CONFIG_INVALID: {

@@ -56,7 +56,7 @@ function statusInput(view: NodeView, { networkName, nextCallInMs }: StatusSurrou
         : {
             reason: 'HardwareDiffers',
             message: view.quarantine,
-            hint: 'If this machine is the node, its voters confirm it once the original stays silent.',
+            hint: 'The voters clear it when the original stays silent. If you know that the original is off for good: `muster identity keep`.',
           },
     plan: view.chain.newest,
     planHash: view.chain.hash,

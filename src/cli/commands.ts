@@ -6,6 +6,7 @@ import { getCommands } from './commands/get.ts'
 import { kubeconfigCommand } from './commands/kubeconfig.ts'
 import { labHostCommands } from './commands/lab-hosts.ts'
 import { labCommands } from './commands/lab.ts'
+import { machineCommands } from './commands/machine.ts'
 import { specCommands } from './commands/spec.ts'
 import { statusCommands } from './commands/status.ts'
 import { tokenCommands } from './commands/token.ts'
@@ -23,5 +24,6 @@ export const commands: readonly Command[] = [
   waitCommand,
   kubeconfigCommand,
   ...specCommands,
+  ...machineCommands,
   ...aboutCommands,
 ]

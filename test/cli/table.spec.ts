@@ -48,6 +48,7 @@ describe('the table', () => {
         'start',
         'partition',
       ].map((verb) => `lab ${verb}`),
+      ...['leave', 'identity keep', 'start'],
       ...['lab heal', 'lab add', 'lab logs', 'lab down'],
     ]
     expect(names).toEqual(expect.arrayContaining(verbs))
@@ -171,7 +172,7 @@ describe('completion', () => {
   })
 
   it.each([
-    ['muster st', ['status']],
+    ['muster st', ['start', 'status']],
     ['muster get ', ['addresses', 'conditions', 'members', 'peers', 'plan']],
     ['muster status --w', ['--watch']],
     ['muster lab up --network ', ['default-route', 'ipv6-only', 'no-route']],

@@ -55,6 +55,7 @@ export interface VirtualOptions {
   readonly loss?: number
   /** Node i starts after so many milliseconds. */
   readonly startAt?: (index: number) => number
+  readonly operatorKey?: string
   /** Voting on a charter is held back for so long. */
   readonly bootstrapDelayMs?: number
 }
@@ -189,7 +190,7 @@ export class VirtualCluster {
       crypto: virtualCrypto(host.id),
       networkId,
       prefix6: 'fd00:1:2:3::/64',
-      operatorKey: 'none',
+      operatorKey: this.#options.operatorKey ?? 'none',
       bootstrap: this.#options.bootstrap ?? { mode: 'expect', expect: this.#options.count },
       bootstrapDelayMs: this.#options.bootstrapDelayMs ?? 0,
       spec,

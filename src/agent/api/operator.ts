@@ -9,12 +9,19 @@ import {
 import { encodeCanonical } from '../../core/model/codec.ts'
 import type { BootstrapSetting, ClusterSpec } from '../../core/model/spec.ts'
 import { defaultSpec } from '../../core/model/spec.ts'
-import type { SignedStatement, SpecStatement } from '../../core/model/statement.ts'
+import type { NodeId } from '../../core/model/ids.ts'
+import type {
+  KeepStatement,
+  SignedStatement,
+  SpecStatement,
+  Statement,
+  WithoutStatement,
+} from '../../core/model/statement.ts'
 import { formatToken, parseToken } from '../../core/token/text.ts'
 import type { NetworkToken, TokenSummary } from '../../core/token/token.ts'
 import { summarize } from '../../core/token/token.ts'
 import { MusterError } from '../../errors.ts'
-import type { OrderRequest, SpecResource } from './resources.ts'
+import type { IdentityResource, OrderRequest, SpecResource } from './resources.ts'
 
 export { writeOperatorKey } from '../../components/keys.ts'
 
@@ -68,12 +75,6 @@ export async function specOrder(
   present: SpecResource,
   spec: ClusterSpec,
 ): Promise<OrderRequest> {
-  const key = await readOperatorKey(keyPath)
-  if (key.publicKey !== present.operatorKey) {
-    throw new MusterError('ERR_OPERATOR_KEY', {
-      detail: `${keyPath} is not the key of this cluster's operator`,
-    })
-  }
   const { networkId, epoch, clusterId } = present
   const statement: SpecStatement = {
     kind: 'spec',
@@ -82,6 +83,35 @@ export async function specOrder(
     clusterId,
     serial: present.operatorSerial + 1,
     spec,
+  }
+  return signedOrder(keyPath, present.operatorKey, statement)
+}
+
+/** An order that this start of a machine keeps its key. Throws ERR_OPERATOR_KEY. */
+export function keepOrder(keyPath: string, present: IdentityResource): Promise<OrderRequest> {
+  const { networkId, epoch, clusterId, nodeId, boot } = present
+  const statement: KeepStatement = { kind: 'keep', networkId, epoch, clusterId, subject: nodeId, boot }
+  return signedOrder(keyPath, present.operatorKey, statement)
+}
+
+/** An order that the birth goes on without these nodes. Throws ERR_OPERATOR_KEY. */
+export function withoutOrder(
+  keyPath: string,
+  present: SpecResource,
+  without: readonly NodeId[],
+): Promise<OrderRequest> {
+  // A later order replaces an earlier one: the clock of the operator's machine orders them.
+  const serial = Math.floor(Date.now() / 1_000)
+  const statement: WithoutStatement = { kind: 'without', networkId: present.networkId, serial, without }
+  return signedOrder(keyPath, present.operatorKey, statement)
+}
+
+async function signedOrder(keyPath: string, operatorKey: string, statement: Statement): Promise<OrderRequest> {
+  const key = await readOperatorKey(keyPath)
+  if (key.publicKey !== operatorKey) {
+    throw new MusterError('ERR_OPERATOR_KEY', {
+      detail: `${keyPath} is not the key of this cluster's operator`,
+    })
   }
   const signed: SignedStatement = { statement, ...signOrder(key.privateKeyText, statement) }
   return { signed: Buffer.from(encodeCanonical(signed)).toString('hex') }

@@ -10,6 +10,7 @@ import type {
   AddressList,
   ConditionList,
   ExplainResource,
+  IdentityResource,
   MemberList,
   PeerList,
   PlanResource,
@@ -192,6 +193,21 @@ export function presentExplanation(view: NodeView, wanted: string): ExplainResou
     address4: assignment?.address4 ?? '',
     address6: assignment?.address6 ?? '',
     reasons: explain(plan, nodeId),
+  }
+}
+
+export function presentIdentity(view: NodeView, operatorKey: string): IdentityResource {
+  const newest = view.chain.newest?.plan
+  return {
+    apiVersion,
+    kind: 'Identity',
+    nodeId: view.self,
+    boot: view.boot,
+    quarantine: view.quarantine ?? null,
+    networkId: view.networkId,
+    epoch: newest?.header.epoch ?? 0,
+    clusterId: newest?.header.clusterId ?? '',
+    operatorKey: newest?.body.operatorKey ?? operatorKey,
   }
 }
 

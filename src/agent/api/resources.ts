@@ -176,13 +176,32 @@ export interface SpecResource extends Resource<'Spec'> {
   readonly spec: ClusterSpec
 }
 
+/** `GET /v1/identity`: whose key this machine runs with, and whether that is in doubt. */
+export interface IdentityResource extends Resource<'Identity'> {
+  readonly nodeId: NodeId
+  /** Nonce of this start of the agent: an order about the identity names it. */
+  readonly boot: string
+  /** Why the identity is in quarantine; null: it is not. */
+  readonly quarantine: string | null
+  readonly networkId: string
+  readonly epoch: number
+  readonly clusterId: string
+  readonly operatorKey: string
+}
+
+/** Body of `POST /v1/leave`. */
+export interface LeaveRequest {
+  /** Take the goodbye back. */
+  readonly cancel: boolean
+}
+
 /** Body of `POST /v1/order`. */
 export interface OrderRequest {
   /** Canonical bytes of a SignedStatement (core/model/wire), in hexadecimal. */
   readonly signed: string
 }
 
-/** Answer of `POST /v1/order`. */
+/** Answer of `POST /v1/order`, `/v1/leave` and `/v1/identity/keep`. */
 export interface OrderResource extends Resource<'OrderAnswer'> {
   readonly accepted: boolean
   readonly reason: string

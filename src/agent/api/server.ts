@@ -4,6 +4,8 @@ import { createServer } from 'node:http'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { CodecError, decodeStrict } from '../../core/model/codec.ts'
+import type { LocalRequest } from '../../core/input.ts'
+import type { SignedStatement } from '../../core/model/statement.ts'
 import { signedStatementCodec } from '../../core/model/wire.ts'
 import { ConditionLog } from '../../core/status/condition-log.ts'
 import type { NodeStatus } from '../../core/status/types.ts'
@@ -18,6 +20,7 @@ import {
   presentAddresses,
   presentConditions,
   presentExplanation,
+  presentIdentity,
   presentMembers,
   presentPeers,
   presentPlan,
@@ -35,6 +38,8 @@ const stampIntervalMs = 1_000
 
 /** A watcher gets a line at most so often. */
 const watchIntervalMs = 250
+
+const leaveBody = z.strictObject({ cancel: z.boolean() })
 
 const orderBody = z.strictObject({ signed: z.string().regex(/^([0-9a-f]{2})+$/) })
 
@@ -107,7 +112,7 @@ export class ApiServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://agent')
-    if (request.method === 'POST' && url.pathname === '/v1/order') return this.#order(request, response)
+    if (request.method === 'POST') return this.#carryOut(url.pathname, request, response)
     if (request.method !== 'GET') throw new MusterError('ERR_USAGE', { detail: `no ${request.method} here` })
     const { agent, network } = this.#components
     const view = agent.view()
@@ -145,6 +150,8 @@ export class ApiServer {
       }
       case '/v1/spec':
         return send(response, 200, presentSpec(view, this.#init.operatorKey))
+      case '/v1/identity':
+        return send(response, 200, presentIdentity(view, this.#init.operatorKey))
       case '/v1/kubeconfig':
         return this.#kubeconfig(response)
       default:
@@ -167,22 +174,13 @@ export class ApiServer {
     return send(response, 200, { apiVersion, kind: 'Kubeconfig', kubeconfig })
   }
 
-  async #order(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const body = orderBody.safeParse(JSON.parse(await readBody(request)))
-    if (!body.success) throw new MusterError('ERR_USAGE', { detail: 'an order is {"signed": "<hex>"}' })
-    try {
-      const signed = decodeStrict(signedStatementCodec, Buffer.from(body.data.signed, 'hex'))
-      const answer = await this.#components.agent.request({ kind: 'order', signed })
-      return send(
-        response,
-        answer.accepted ? 200 : 409,
-        answer.accepted ? { apiVersion, kind: 'OrderAnswer', ...answer } : refusedOrder(answer),
-      )
-    } catch (error) {
-      if (error instanceof CodecError)
-        throw new MusterError('ERR_USAGE', { detail: `the order is ${error.message}` })
-      throw error
-    }
+  async #carryOut(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const answer = await this.#components.agent.request(requestOf(path, await readBody(request)))
+    return send(
+      response,
+      answer.accepted ? 200 : 409,
+      answer.accepted ? { apiVersion, kind: 'OrderAnswer', ...answer } : refusedOrder(answer),
+    )
   }
 
   #watch(request: IncomingMessage, response: ServerResponse): void {
@@ -207,6 +205,43 @@ export class ApiServer {
       clearTimeout(timer)
       stop()
     })
+  }
+}
+
+/** What a POST asks of the core. Throws ERR_USAGE. */
+function requestOf(path: string, text: string): LocalRequest {
+  switch (path) {
+    case '/v1/order': {
+      const body = orderBody.safeParse(parsed(text))
+      if (!body.success) throw new MusterError('ERR_USAGE', { detail: 'an order is {"signed": "<hex>"}' })
+      return { kind: 'order', signed: decodeOrder(body.data.signed) }
+    }
+    case '/v1/leave': {
+      const body = leaveBody.safeParse(parsed(text))
+      if (!body.success) throw new MusterError('ERR_USAGE', { detail: 'a goodbye is {"cancel": false}' })
+      return { kind: 'leave', cancel: body.data.cancel }
+    }
+    case '/v1/identity/keep':
+      return { kind: 'keep-identity' }
+    default:
+      throw new MusterError('ERR_USAGE', { detail: `no POST ${path} here` })
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function decodeOrder(hex: string): SignedStatement {
+  try {
+    return decodeStrict(signedStatementCodec, Buffer.from(hex, 'hex'))
+  } catch (error) {
+    if (error instanceof CodecError) throw new MusterError('ERR_USAGE', { detail: `the order is ${error.message}` })
+    throw error
   }
 }
 

@@ -25,7 +25,7 @@ What is awaited meanwhile is said on stderr. Exit code 3 when the time is over.`
     ...agentFlags,
   },
   examples: ['muster wait active', 'muster wait OverlayReady --timeout 30s', 'muster wait plan=4'],
-  run: awaitGoal,
+  run: (invocation) => awaitGoal(invocation, invocation.words[0] ?? ''),
 }
 
 /** Reads a goal. Throws ERR_USAGE. */
@@ -43,9 +43,9 @@ export function parseGoal(text: string): (status: StatusResource) => boolean {
   throw usage(`'${text}' is no goal: see \`muster wait --help\``)
 }
 
-async function awaitGoal(invocation: Invocation): Promise<ExitCode> {
-  const { words, flags, terminal, signal } = invocation
-  const goal = words[0] ?? ''
+/** Waits for a goal, within `--timeout`. Throws ERR_TIMEOUT with what is still awaited. */
+export async function awaitGoal(invocation: Invocation, goal: string): Promise<ExitCode> {
+  const { flags, terminal, signal } = invocation
   const isReached = parseGoal(goal)
   const timeoutMs = durationMs('timeout', flags.text('timeout') ?? '')
   const giveUpAt = performance.now() + timeoutMs

@@ -36,6 +36,7 @@ export class StatementBook {
     const held = this.#entries.get(key)
     if (held !== undefined && JSON.stringify(held.statement) === JSON.stringify(signed.statement))
       return 'known'
+    if (held !== undefined && isOlderOrder(signed.statement, held.statement)) return 'known'
     if (!this.#genuine(signed, scope)) return { flaw: 'a forged signature' }
     if (held === undefined && this.#entries.size >= statementsMax) return { flaw: 'too many statements' }
     this.#entries.set(key, signed)
@@ -111,6 +112,13 @@ export function isPending(statement: Statement, { header, body }: ClusterPlan): 
     case 'keep':
       return true
   }
+}
+
+/** An order that a later one has replaced may still be on its way from peer to peer. */
+function isOlderOrder(order: Statement, held: Statement): boolean {
+  return (
+    (order.kind === 'without' || order.kind === 'spec') && held.kind === order.kind && order.serial < held.serial
+  )
 }
 
 function keyOf({ statement, signer }: SignedStatement): string {

@@ -87,6 +87,24 @@ export function bootstrapAgreed(input: StatusInput): ConditionDraft {
   }
 }
 
+/** Whether a node that said goodbye is out; nothing for one that stays. */
+export function departed(input: StatusInput): readonly ConditionDraft[] {
+  if (own(input)?.record.left !== true) return []
+  const body = input.plan?.plan.body
+  const assignment = body?.assignments.find((one) => one.nodeId === input.self)
+  if (assignment === undefined) {
+    const message = 'This node has left the cluster: its place and its address are free.'
+    const hint =
+      'Stop the agent, and delete the Node in Kubernetes. `muster leave --cancel` lets the machine join again.'
+    return [{ type: 'Departed', status: 'true', reason: 'Retired', message, hint }]
+  }
+  const message =
+    assignment.role === 'control-plane'
+      ? 'This node is leaving: the voters first give its place in the control plane to another machine.'
+      : 'This node is leaving: the voters certify that it is retired.'
+  return [{ type: 'Departed', status: 'false', reason: 'Leaving', message, hint: 'Keep the agent running until then.' }]
+}
+
 /** A bootstrap setting in the words of the configuration. */
 export function bootstrapWords(setting: BootstrapSetting): string {
   switch (setting.mode) {

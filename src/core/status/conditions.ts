@@ -1,6 +1,6 @@
 import { fullMeshMax } from '../membership/contacts.ts'
 import { shortId } from '../model/ids.ts'
-import { addressFree, bootstrapAgreed, bootstrapWords, hostnameUnique, specAgreed } from './agreement.ts'
+import { departed, addressFree, bootstrapAgreed, bootstrapWords, hostnameUnique, specAgreed } from './agreement.ts'
 import type { ConditionDraft } from './condition-log.ts'
 import type { StatusInput } from './types.ts'
 import { counted, listed, namesOf } from './words.ts'
@@ -9,6 +9,7 @@ import { counted, listed, namesOf } from './words.ts'
 export function conditionsOf(input: StatusInput): readonly ConditionDraft[] {
   return [
     identityTrusted(input),
+    ...departed(input),
     peersFound(input),
     peersTrusted(input),
     hostnameUnique(input),

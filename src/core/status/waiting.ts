@@ -1,3 +1,4 @@
+import { departed } from './agreement.ts'
 import { birthWaits, proposalWait } from './birth-waits.ts'
 import type { WaitingDraft } from './condition-log.ts'
 import type { StatusInput } from './types.ts'
@@ -5,7 +6,15 @@ import { counted, listed, namesOf } from './words.ts'
 
 /** What this node waits for, most important first; empty when it has come all the way and nothing is under way. */
 export function waitsOf(input: StatusInput): readonly WaitingDraft[] {
-  return input.plan === undefined ? beforeCharter(input) : [...decision(input), ...ownWay(input)]
+  if (input.plan === undefined) return beforeCharter(input)
+  const goodbye = departed(input)[0]
+  if (goodbye === undefined) return [...decision(input), ...ownWay(input)]
+  if (goodbye.status === 'true') return []
+  const { message } = goodbye
+  return [
+    { for: 'departure', have: 0, need: 1, missing: [], retryAt: undefined, message },
+    ...decision(input),
+  ]
 }
 
 function beforeCharter(input: StatusInput): readonly WaitingDraft[] {

@@ -43,8 +43,13 @@ export function why(status: NodeStatus, now: Instant): readonly string[] {
     ]),
   ]
   if (lines.length === 0) {
+    const departure = status.conditions.find(({ type }) => type === 'Departed')
     lines.push(
-      status.ready ? 'Nothing: this node has come all the way.' : 'Nothing is known to stand in the way.',
+      departure !== undefined
+        ? `Nothing. ${departure.message} ${departure.hint}`
+        : status.ready
+          ? 'Nothing: this node has come all the way.'
+          : 'Nothing is known to stand in the way.',
     )
   }
   return status.bootstrap.mode === 'auto' && status.plan === undefined ? [...lines, autoCaveat] : lines

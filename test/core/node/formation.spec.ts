@@ -1,8 +1,10 @@
 // Proves that strangers become one cluster and never two, by production nodes on a virtual clock: with loss, a
 // cut at the birth, too many machines, `auto`, and the death of the first server.
 import { describe, expect, it } from 'vitest'
+import type { CertifiedHeader } from '../../../src/core/model/plan.ts'
 import { defaultSpec } from '../../../src/core/model/spec.ts'
-import { VirtualCluster } from '../../support/virtual-cluster.ts'
+import type { SignedStatement } from '../../../src/core/model/statement.ts'
+import { networkId, VirtualCluster, virtualCrypto } from '../../support/virtual-cluster.ts'
 import { clustersOf, safetyViolations } from './safety.ts'
 
 describe('five machines with expect: 5', () => {
@@ -75,6 +77,36 @@ describe('other wishes for the birth', () => {
     const cluster = new VirtualCluster({ count: 5, bootstrap: { mode: 'auto' } })
     cluster.run(defaultSpec.timers.settleMs - 1_000)
     expect(cluster.adoptions).toEqual([])
+    expect(cluster.run(120_000, () => cluster.isActive())).toBe(true)
+    expect(clustersOf(cluster)).toHaveLength(1)
+    expect(safetyViolations(cluster)).toEqual([])
+  })
+
+  it('auto waits for a machine that fell silent until the operator orders to go on without it', () => {
+    const operatorKey = 'e'.repeat(64)
+    const cluster = new VirtualCluster({ count: 5, bootstrap: { mode: 'auto' }, operatorKey })
+    cluster.run(10_000)
+    cluster.kill(4)
+    cluster.run(300_000)
+    expect(cluster.adoptions).toEqual([])
+    const silent = cluster.hosts[4]!.id
+    expect(cluster.view(0).birth).toMatchObject({ kind: 'waiting', waiting: { missing: [silent] } })
+    const statement = { kind: 'without', networkId, serial: 1, without: [silent] } as const
+    const order = (signer: string): SignedStatement => ({
+      statement,
+      signer,
+      signature: virtualCrypto(signer).sign('muster/order/1', statement),
+    })
+    const ask = (signed: SignedStatement): void =>
+      cluster.tell(1, { kind: 'request', requestId: 1, request: { kind: 'order', signed } })
+    ask(order('d'.repeat(64)))
+    cluster.run(60_000)
+    expect(cluster.adoptions).toEqual([])
+    ask(order(operatorKey))
+    expect(cluster.run(120_000, () => cluster.isActive())).toBe(true)
+    const { certificate } = cluster.hosts[0]!.chain[0] as CertifiedHeader
+    expect(certificate.terms?.without).toEqual([silent])
+    cluster.start(4)
     expect(cluster.run(120_000, () => cluster.isActive())).toBe(true)
     expect(clustersOf(cluster)).toHaveLength(1)
     expect(safetyViolations(cluster)).toEqual([])

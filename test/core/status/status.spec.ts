@@ -416,6 +416,22 @@ describe('why', () => {
   })
 })
 
+describe('a node that leaves', () => {
+  it('waits to be retired, and says when it is out', () => {
+    const site = running(4)
+    const view = edited(site.view(), node(4), { left: true })
+    const leaving = statusOf(inputOf(site, { self: node(4), view }))
+    expect(leaving.waiting[0]).toMatchObject({ for: 'departure' })
+    expect(leaving.conditions.find(({ type }) => type === 'Departed')?.status).toBe('false')
+    const { plan } = site.certified()
+    const body = { ...plan.body, assignments: plan.body.assignments.filter((one) => one.nodeId !== node(4)) }
+    const out = statusOf(inputOf(site, { self: node(4), view, plan: { ...site.certified(), plan: { ...plan, body } } }))
+    expect(out.waiting).toEqual([])
+    expect(out.conditions.find(({ type }) => type === 'Departed')).toMatchObject({ status: 'true', reason: 'Retired' })
+    expect(why(out, 0)).toEqual([expect.stringMatching(/^Nothing\. This node has left the cluster/)])
+  })
+})
+
 it('lists everybody in the plan or in the view, with role, address, vote and leader', () => {
   const site = running()
   site.set(node(8), {})
