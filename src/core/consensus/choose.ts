@@ -3,7 +3,7 @@ import type { NodeId } from '../model/ids.ts'
 import type { AcceptedValue } from '../model/message.ts'
 import type { Certificate, CharterTerms, ClusterPlan, Vote } from '../model/plan.ts'
 import { planHash } from '../model/plan-hash.ts'
-import { ballotKey, compareBallots } from './ballot.ts'
+import { ballotKey, compareBallots, sameBallot } from './ballot.ts'
 import { voteIsGenuine } from './certificate.ts'
 import type { Electorate } from './electorate.ts'
 import { countsAsVoter, quorumOf } from './electorate.ts'
@@ -39,16 +39,26 @@ export function chooseValue(
   if (have < need) return { kind: 'wait', have, need }
   return terms !== null && terms.setting.mode === 'auto'
     ? chooseUnderAuto(electorate, terms, promises, crypto)
-    : chooseHighest(promises)
+    : chooseHighest(promises, have, crypto)
 }
 
-function chooseHighest(promises: ReadonlyMap<NodeId, AcceptedValue | null>): Choice {
-  let highest: AcceptedValue | null = null
-  for (const accepted of promises.values()) {
-    if (accepted === null) continue
-    if (highest === null || compareBallots(accepted.ballot, highest.ballot) > 0) highest = accepted
-  }
-  return highest === null ? { kind: 'free' } : { kind: 'adopt', plan: highest.plan }
+/**
+ * Two plans in the highest ballot: its proposer ran twice with one key, or on an old disk. Either may have been
+ * chosen, and the promises cannot say which, so neither is proposed again: the proposer waits for others.
+ */
+function chooseHighest(
+  promises: ReadonlyMap<NodeId, AcceptedValue | null>,
+  have: number,
+  crypto: Crypto,
+): Choice {
+  const accepted = [...promises.values()].filter((value) => value !== null)
+  const highest = accepted.toSorted((a, b) => compareBallots(a.ballot, b.ballot)).at(-1)
+  if (highest === undefined) return { kind: 'free' }
+  const hash = planHash(highest.plan.header, crypto)
+  const contested = accepted.some(
+    ({ ballot, plan }) => sameBallot(ballot, highest.ballot) && planHash(plan.header, crypto) !== hash,
+  )
+  return contested ? { kind: 'wait', have, need: have + 1 } : { kind: 'adopt', plan: highest.plan }
 }
 
 function chooseUnderAuto(

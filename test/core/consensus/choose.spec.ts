@@ -65,6 +65,20 @@ describe('the promises of a ballot', () => {
     )
   })
 
+  it('oblige to neither of two plans in the highest ballot, since either may have been chosen', () => {
+    const once = { number: 1, proposer: id(0) }
+    const report = (rank: number, number: number, mark: number): Promised[number] => {
+      const ballot = { ...once, number }
+      return [id(rank), acceptedBy(id(rank), electorate, planFor(electorate, mark), ballot, null)]
+    }
+    const contested: Promised = [report(0, 1, 1), report(1, 1, 2), [id(2), null]]
+    expect(choose(contested)).toEqual({ kind: 'wait', have: 3, need: 4 })
+    expect(choose(contested.toReversed())).toEqual({ kind: 'wait', have: 3, need: 4 })
+    // A later ballot settled it: what is below it no longer matters.
+    const settled: Promised = [...contested, report(3, 2, 1)]
+    expect(choose(settled)).toEqual({ kind: 'adopt', plan: planFor(electorate, 1) })
+  })
+
   it('of a charter with a declared number oblige alike', () => {
     const plan = planFor(charterElectorate)
     const value = acceptedBy(id(1), charterElectorate, plan, { number: 0, proposer: id(1) }, expectThree)
