@@ -267,10 +267,14 @@ export class Agent {
   #observeK3s(): void {
     if (this.#stopping) return
     this.#inBackground(async () => {
-      const ready = await this.#look()
-      if (this.#stopping) return
-      const wait = ready ? observeIntervalMs.ready : observeIntervalMs.moving
-      this.#observeTimer = setTimeout(() => this.#observeK3s(), wait)
+      let ready = false
+      try {
+        ready = await this.#look()
+      } finally {
+        // A look that failed is logged, and looked again: who stops looking never does anything about k3s.
+        const wait = ready ? observeIntervalMs.ready : observeIntervalMs.moving
+        if (!this.#stopping) this.#observeTimer = setTimeout(() => this.#observeK3s(), wait)
+      }
     })
   }
 

@@ -1,5 +1,6 @@
 // Proves when the agent's loop goes on and when it must not: a full disk is waited for, a disk of unknown content
-// ends the process, and so does a key that belongs to another machine, after its state was put aside.
+// ends the process, and so does a key that belongs to another machine, after its state was put aside; a look at k3s that
+// fails is made again.
 import { describe, expect, it } from 'vitest'
 import { Agent } from '../../src/agent/agent.ts'
 import type { AgentComponents } from '../../src/agent/agent.ts'
@@ -19,7 +20,13 @@ interface World {
 const persist: Effect = { kind: 'persist', writes: [{ op: 'put', key: 'seen', value: { ids: [] } }] }
 const send: Effect = { kind: 'send', to: 'peer', message: { kind: 'nack', nonce: 1 } }
 
-function world(failures: { persist?: () => Error | undefined; keep?: () => Error | undefined } = {}): World {
+interface Failures {
+  readonly persist?: () => Error | undefined
+  readonly keep?: () => Error | undefined
+  readonly observe?: () => Promise<object>
+}
+
+function world(failures: Failures = {}): World {
   const done: string[] = []
   const inputs: Input[] = []
   let effects: Effect[] = []
@@ -44,7 +51,7 @@ function world(failures: { persist?: () => Error | undefined; keep?: () => Error
         done.push(step.kind)
         return Promise.resolve({ kind: 'done', step: step.kind })
       },
-      observe: () => new Promise(() => undefined),
+      observe: failures.observe ?? (() => new Promise(() => undefined)),
     },
     logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
   } as unknown as AgentComponents
@@ -93,6 +100,21 @@ describe('a disk that fails', () => {
     await agent.stop()
     expect(tries).toBe(1)
     expect(done).not.toContain('send')
+  })
+})
+
+describe('a look at k3s that fails', () => {
+  it('is made again', async () => {
+    let looks = 0
+    const { agent, inputs } = world({
+      observe: () => {
+        looks += 1
+        return looks === 1 ? Promise.reject(new Error('half a file')) : Promise.resolve({ ready: true })
+      },
+    })
+    await agent.start()
+    await until(() => inputs.some(({ kind }) => kind === 'k3s-observed'))
+    await agent.stop()
   })
 })
 

@@ -23,10 +23,20 @@ export interface LocalRequest {
 const bytesMax = 1_024 * 1_024
 
 /**
- * Asks a server on this machine; undefined where nobody answers in time. Without `ca` the server's
- * certificate is not checked: only for questions whose answer is worth nothing to a liar on this machine.
+ * Asks a server on this machine; undefined where nobody answers in time, and where certificate and key do not
+ * belong together: a starting k3s writes them one after the other. Without `ca` the server's certificate is
+ * not checked: only for questions whose answer is worth nothing to a liar on this machine.
  */
-export function askLocal(question: LocalRequest): Promise<LocalAnswer | undefined> {
+export async function askLocal(question: LocalRequest): Promise<LocalAnswer | undefined> {
+  try {
+    return await ask(question)
+  } catch {
+    return undefined
+  }
+}
+
+/** @throws where the certificates cannot be used */
+function ask(question: LocalRequest): Promise<LocalAnswer | undefined> {
   const { url, method = 'GET', body, cert, key, ca, timeoutMs = 2_000 } = question
   const options: RequestOptions = {
     method,
