@@ -102,7 +102,15 @@ export function departed(input: StatusInput): readonly ConditionDraft[] {
     assignment.role === 'control-plane'
       ? 'This node is leaving: the voters first give its place in the control plane to another machine.'
       : 'This node is leaving: the voters certify that it is retired.'
-  return [{ type: 'Departed', status: 'false', reason: 'Leaving', message, hint: 'Keep the agent running until then.' }]
+  return [
+    {
+      type: 'Departed',
+      status: 'false',
+      reason: 'Leaving',
+      message,
+      hint: 'Keep the agent running until then.',
+    },
+  ]
 }
 
 /** A bootstrap setting in the words of the configuration. */

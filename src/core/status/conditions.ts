@@ -1,8 +1,16 @@
 import { fullMeshMax } from '../membership/contacts.ts'
 import { shortId } from '../model/ids.ts'
-import { departed, addressFree, bootstrapAgreed, bootstrapWords, hostnameUnique, specAgreed } from './agreement.ts'
+import {
+  departed,
+  addressFree,
+  bootstrapAgreed,
+  bootstrapWords,
+  hostnameUnique,
+  specAgreed,
+} from './agreement.ts'
 import type { ConditionDraft } from './condition-log.ts'
 import type { StatusInput } from './types.ts'
+import { autoCaveat } from './why.ts'
 import { counted, listed, namesOf } from './words.ts'
 
 /** All conditions of a node, in the order in which a node meets them. */
@@ -139,7 +147,10 @@ function chartered(input: StatusInput): ConditionDraft {
         : '',
     )
   }
-  return draft('Chartered', 'false', 'Waiting', 'The machines have not agreed on a cluster yet.')
+  // A bet is told while it is on, in `status` as well: afterwards it is too late to declare a number.
+  return input.bootstrap.mode === 'auto'
+    ? draft('Chartered', 'false', 'Bet', autoCaveat)
+    : draft('Chartered', 'false', 'Waiting', 'The machines have not agreed on a cluster yet.')
 }
 
 /** Two groups of `need` machines each could decide apart: then this node does not vote (protocol 2.3). */

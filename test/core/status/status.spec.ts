@@ -411,7 +411,14 @@ describe('why', () => {
 
   it('says what auto does not promise, until the charter is made', () => {
     const auto = { bootstrap: { mode: 'auto' } } as const
-    expect(why(statusOf(inputOf(new Site(3), auto)), 0).at(-1)).toBe(autoCaveat)
+    const lines = why(statusOf(inputOf(new Site(3), auto)), 0)
+    expect(lines.at(-1)).toBe(autoCaveat)
+    expect(lines.filter((line) => line.includes('bet'))).toHaveLength(1)
+    expect(condition(inputOf(new Site(3), auto), 'Chartered')).toMatchObject({
+      status: 'false',
+      reason: 'Bet',
+      message: autoCaveat,
+    })
     expect(why(statusOf(inputOf(running(), auto)), 0)).not.toContain(autoCaveat)
   })
 })
@@ -425,9 +432,14 @@ describe('a node that leaves', () => {
     expect(leaving.conditions.find(({ type }) => type === 'Departed')?.status).toBe('false')
     const { plan } = site.certified()
     const body = { ...plan.body, assignments: plan.body.assignments.filter((one) => one.nodeId !== node(4)) }
-    const out = statusOf(inputOf(site, { self: node(4), view, plan: { ...site.certified(), plan: { ...plan, body } } }))
+    const out = statusOf(
+      inputOf(site, { self: node(4), view, plan: { ...site.certified(), plan: { ...plan, body } } }),
+    )
     expect(out.waiting).toEqual([])
-    expect(out.conditions.find(({ type }) => type === 'Departed')).toMatchObject({ status: 'true', reason: 'Retired' })
+    expect(out.conditions.find(({ type }) => type === 'Departed')).toMatchObject({
+      status: 'true',
+      reason: 'Retired',
+    })
     expect(why(out, 0)).toEqual([expect.stringMatching(/^Nothing\. This node has left the cluster/)])
   })
 })
