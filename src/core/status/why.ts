@@ -70,7 +70,8 @@ function failed(status: NodeStatus, type: string): readonly string[] {
 
 /** A step that simply has not come yet is a wait, told by the waits; a condition is named where something is wrong. */
 function stands({ type, reason }: Condition, status: NodeStatus): boolean {
-  if (['Waiting', 'NotStarted', 'Starting'].includes(reason)) return false
+  // A bet is in nobody's way: what it is worth is said last.
+  if (['Waiting', 'NotStarted', 'Starting', 'Bet'].includes(reason)) return false
   // k3s has its time when this node has a part to play.
   if (type === 'K3sInstalled') return status.assignment !== undefined
   // An address refusal shows in two conditions; one line is enough.
