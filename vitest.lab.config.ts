@@ -7,7 +7,8 @@ const factor = Number(process.env['MUSTER_TEST_TIME_FACTOR'] ?? '1')
 export default defineConfig({
   test: {
     include: ['test/**/*.lab.ts'],
-    testTimeout: 300_000 * factor,
+    // Longer than all waits of one test together: it is the wait that fails which says what was lacking.
+    testTimeout: 900_000 * factor,
     hookTimeout: 300_000 * factor,
     pool: 'forks',
     fileParallelism: false,

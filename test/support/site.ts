@@ -43,9 +43,8 @@ export async function until(
         ([name, status]) =>
           `${name}: ${status.phase} ${status.plan?.phase ?? 'no plan'} ${status.note} ${status.waiting[0]?.message ?? ''}`,
       )
-      throw new Error(
-        `${what}: not after ${seconds} s\n${words.join('\n')}\n${lab.log(lab.hosts[0]!.name, 20)}`,
-      )
+      const logs = lab.hosts.map(({ name }) => `-- the last of ${name}'s log\n${lab.log(name, 8)}`)
+      throw new Error(`${what}: not after ${seconds} s\n${[...words, ...logs].join('\n')}`)
     }
     await new Promise((resolve) => setTimeout(resolve, 250))
   }
