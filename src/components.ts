@@ -8,6 +8,7 @@ import { generateSeed, identityFromSeed } from './adapters/crypto/identity.ts'
 import { runProgram } from './adapters/exec.ts'
 import { readFacts } from './adapters/facts.ts'
 import { createK3s } from './adapters/k3s/k3s.ts'
+import { nodePasswordOf } from './adapters/k3s/node-password.ts'
 import { createNetwork } from './adapters/libp2p/index.ts'
 import { createLinks } from './adapters/netlink/links.ts'
 import { processServices } from './adapters/service/processes.ts'
@@ -155,7 +156,12 @@ export async function createComponents(init: ComponentsInit): Promise<Components
         : { ...systemdServices({ exec: runProgram }), close: () => undefined }
     const distribution = createK3s(
       { services, exec: runProgram, wallClock: () => new Date() },
-      { binary: init.k3sPath, root, environment: { MUSTER_HOST: host } },
+      {
+        binary: init.k3sPath,
+        root,
+        nodePassword: nodePasswordOf(opened.seed),
+        environment: { MUSTER_HOST: host },
+      },
     )
     const facts: NodeFacts = {
       ...machine.facts,

@@ -132,7 +132,9 @@ export class ClusterNode {
       refusals: this.#refusals.all(),
       linkUp: this.#reach.linkUp,
       holdMs: this.#decisions.holdMs,
-      quarantine: this.#quarantine.reason(this.#history.plan, this.#words.all()),
+      quarantine: this.#quarantine.isActive
+        ? this.#quarantine.reason(this.#history.plan, this.#words.all())
+        : undefined,
       boot: boot.nonce,
       seen: this.#decisions.seen,
     }
@@ -330,6 +332,7 @@ export class ClusterNode {
 
   /** How a quarantine ends: told once, carried out by the agent. */
   #reviewIdentity(): void {
+    if (!this.#quarantine.isActive) return
     const verdict = this.#quarantine.conclude(this.#history.plan, this.#words.all())
     if (verdict === undefined) return
     this.#outbox.push({ kind: 'identity', verdict: verdict.kind, reason: verdict.reason })

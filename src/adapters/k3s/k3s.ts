@@ -6,8 +6,9 @@ import type { K3sObservation, K3sRole, K3sStep, K3sStepResult } from '../../core
 import type { Distribution, RunProgram, ServiceManager, ServiceState, ServiceUnit } from '../../core/ports.ts'
 import { MusterError } from '../../errors.ts'
 import { hashOfCa, makeAuthority } from './authority.ts'
-import { exists, namesIn, readIfThere, readOwned, syncDirectory, writeOwned } from './disk.ts'
+import { exists, namesIn, readIfThere, readOwned, syncDirectory, writeDurably, writeOwned } from './disk.ts'
 import { EtcdGateway } from './etcd-gateway.ts'
+import { nodePasswordPath } from './node-password.ts'
 import { readAccess, setAccess } from './guard.ts'
 import type { K3sLayout } from './layout.ts'
 import { layoutUnder } from './layout.ts'
@@ -27,6 +28,8 @@ export interface K3sInit {
   readonly binary: string
   /** Prefix of all paths; empty on a machine. */
   readonly root: string
+  /** What this node shows when it registers (`nodePasswordOf`). */
+  readonly nodePassword: string
   /** More environment for the unit: a lab names its host here. */
   readonly environment?: Readonly<Record<string, string>>
   /** Where the local endpoints listen; another one only where several nodes share one network stack. */
@@ -84,11 +87,12 @@ class K3sDriver implements Distribution {
       case 'start': {
         // The door first: k3s binds its API to every address, and no one but the team may meet it (S14).
         await setAccess(exec, step.allow)
+        await this.#writeNodePassword()
         const changed = await writeOwned(this.#init.root, step.files)
         const unit = this.#unit(step.role)
         const other = step.role === 'agent' ? units.server : units.agent
         await services.stop(other)
-        if (changed) await services.stop(unit.name)
+        if (changed || step.restart) await services.stop(unit.name)
         if (step.role !== 'agent') await this.#dropAgentBalancer()
         await services.start(unit)
         return done
@@ -120,6 +124,12 @@ class K3sDriver implements Distribution {
       // k3s would put the data away and rejoin by itself; the newest plan has to say so first.
       unlessExists: layout.tombstone,
     }
+  }
+
+  async #writeNodePassword(): Promise<void> {
+    const path = join(this.#init.root, nodePasswordPath)
+    const { nodePassword } = this.#init
+    if ((await readIfThere(path)) !== nodePassword) await writeDurably(path, nodePassword, 0o600)
   }
 
   async #stop(): Promise<void> {

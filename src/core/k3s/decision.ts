@@ -37,6 +37,8 @@ export interface K3sInput {
   readonly overlayUp: boolean
   /** Nodes that seem alive now; the plan says which of them are servers. */
   readonly aliveNodes: readonly NodeId[]
+  /** What all nodes' records say of them: where they stand, and under which plan. */
+  readonly peers: readonly { readonly id: NodeId; readonly phase: MemberPhase; readonly generation: number }[]
   /** A step is being carried out. */
   readonly busy: boolean
   readonly now: Instant

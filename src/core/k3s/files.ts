@@ -166,6 +166,16 @@ export function accessKeyOf(access: ApiAccess): string {
   return access === 'all' ? 'all' : `team-${fnv(access.join(), 0x811c9dc5)}`
 }
 
+/** A short name for a plain value: equal values, whatever the order of their keys, have equal names. */
+export function shortName(value: object): string {
+  const text = JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  )
+  return fnv(text, 0x811c9dc5) + fnv(text, 0x01000193)
+}
+
 function fnv(value: string, basis: number): string {
   let state = basis
   for (let index = 0; index < value.length; index++) {

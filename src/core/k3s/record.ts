@@ -24,6 +24,8 @@ export interface K3sRecord {
   readonly ready: boolean
   /** Whom `server:` names; empty: nobody. */
   readonly server: NodeId
+  /** `flagsKeyOf` what the unit was started with; empty: not started yet. */
+  readonly flags: string
   /** Own etcd member id as a linearizable list showed it; empty: not a member yet. */
   readonly memberId: string
 }
@@ -42,6 +44,7 @@ export const k3sRecordCodec: Codec<K3sRecord> = struct({
   stated: boolean,
   ready: boolean,
   server: text(64),
+  flags: text(16),
   memberId: hex,
 })
 
@@ -57,6 +60,7 @@ export function freshRecord(header: PlanHeader, grant: number): K3sRecord {
     stated: false,
     ready: false,
     server: '',
+    flags: '',
     memberId: '',
   }
 }

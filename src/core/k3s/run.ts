@@ -1,10 +1,10 @@
 import { invariant } from '../model/invariant.ts'
 import { assignmentOf } from '../model/plan.ts'
-import type { K3sDecision, MemberList } from './decision.ts'
+import type { K3sDecision, MemberList, Outcome } from './decision.ts'
 import { halt, progress, unitAlive, wait } from './decision.ts'
 import type { K3sRecord } from './record.ts'
 import { waitForOverlay } from './team.ts'
-import type { SeenInput } from './unit.ts'
+import type { SeenInput, UnitChange } from './unit.ts'
 import { chooseServer, noteMembership, serversOf, toRole } from './unit.ts'
 
 /** From `active` on: every node is what the newest plan says, and data follow etcd. */
@@ -56,6 +56,9 @@ function serve(input: SeenInput, record: K3sRecord): K3sDecision {
   const { members } = observation
   const generation = input.plan.header.generation
   const say = members === undefined ? {} : { members: { generation, members } }
+  if (observation.ready && running && change.outdated !== undefined) {
+    return outdated(input, change, { steps, say })
+  }
   return observation.ready && running
     ? progress(change.record, 'k3s-ready', 'the control plane is ready', { steps, say })
     : progress(change.record, observation.hasEtcdData ? 'k3s-joining' : 'k3s-starting', describe(input), {
@@ -153,11 +156,27 @@ function work(input: SeenInput, record: K3sRecord): K3sDecision {
   if (!input.overlayUp && !unitAlive(observation)) return waitForOverlay(worker)
   const server = chooseServer(input, worker, observation.ready)
   if (server === '') return waitForServers(worker, input)
-  const { record: started, step } = toRole(input, worker, 'agent', server)
+  const change = toRole(input, worker, 'agent', server)
+  const { record: started, step } = change
   const steps = step === undefined ? [] : [step]
+  if (observation.ready && unitAlive(observation) && change.outdated !== undefined) {
+    return outdated(input, change, { steps })
+  }
   return observation.ready && unitAlive(observation)
     ? progress(started, 'k3s-ready', 'registered with the control plane', { steps })
     : progress(started, 'k3s-joining', describe(input), { steps })
+}
+
+/** Well, but started with flags that the spec has changed since: it goes on until its turn comes. */
+function outdated(input: SeenInput, change: UnitChange, outcome: Outcome): K3sDecision {
+  const missing = (change.outdated ?? []).map((id) => assignmentOf(input.plan.body, id)?.name ?? id)
+  const until = missing.length === 0 ? '' : ` after ${missing.join(', ')}`
+  return wait(
+    change.record,
+    'k3s-outdated',
+    { for: 'restart', missing, message: `ready with the flags of an older spec: restarts${until}` },
+    outcome,
+  )
 }
 
 /** The plan knows this node no longer. */

@@ -34,7 +34,7 @@ export type K3sStep =
   | { readonly kind: 'make-authority'; readonly grant: number }
   /**
    * Close the API to all but `allow`, write these files, remove stale ones of ours, and start the unit of
-   * the role; a running unit is restarted if a file changed.
+   * the role; a running unit is restarted if a file changed, or if `restart` asks for it.
    */
   | {
       readonly kind: 'start'
@@ -42,6 +42,7 @@ export type K3sStep =
       readonly nodeName: string
       readonly files: readonly FileIntent[]
       readonly allow: ApiAccess
+      readonly restart: boolean
     }
   /** The same files and the same door, without touching a unit that runs: read at its next start. */
   | {

@@ -6,6 +6,7 @@ import { assignmentOf } from '../model/plan.ts'
 import type { K3sInput } from './decision.ts'
 import { unitAlive } from './decision.ts'
 import { accessKeyOf, fingerprintOf, k3sFiles } from './files.ts'
+import { flagsKeyOf, restartWaitsFor } from './restart.ts'
 import type { K3sRecord } from './record.ts'
 import type { ApiAccess, K3sObservation, K3sRole, K3sStep } from './types.ts'
 
@@ -16,6 +17,8 @@ export type SeenInput = K3sInput & { readonly observation: K3sObservation }
 export interface UnitChange {
   readonly record: K3sRecord
   readonly step: K3sStep | undefined
+  /** Set while the unit runs with flags of an older spec: whom its restart waits for. */
+  readonly outdated?: readonly NodeId[]
 }
 
 /** The control plane of a plan, sorted by node id. */
@@ -70,19 +73,33 @@ export function toRole(input: SeenInput, record: K3sRecord, role: K3sRole, serve
     serverAddress: server === '' ? '' : (assignmentOf(plan.body, server)?.address4 ?? ''),
   })
   const allow = accessUnder(plan)
-  const wanted: K3sRecord = { ...record, role, server }
-  const changed = record.role !== role || record.server !== server ? wanted : record
+  const flags = flagsKeyOf(role, plan.body.spec.k3s)
+  const start = (restart: boolean): UnitChange => ({
+    record: sameRun(record, role, server, flags) ? record : { ...record, role, server, flags },
+    step: { kind: 'start', role, nodeName: assignment.name, files, allow, restart },
+  })
+  const changed = sameRun(record, role, server, record.flags) ? record : { ...record, role, server }
   const sameUnit = record.role !== null && (record.role === 'agent') === (role === 'agent')
   const sameFiles = observation.configured === fingerprintOf(files)
   // A server that has its data, or an agent that is registered, needs no restart to take note of new files.
   const settled = role === 'agent' ? observation.ready : observation.hasEtcdData
   if (!unitAlive(observation) || !sameUnit || (!sameFiles && !settled)) {
-    return { record: changed, step: { kind: 'start', role, nodeName: assignment.name, files, allow } }
+    return start(false)
   }
+  const isOld = plan.header.phase === 'active' && record.flags !== flags
+  const servers = serversOf(plan).map((one) => one.nodeId)
+  const outdated = isOld ? restartWaitsFor(input, servers, observation.ready) : []
+  const old = isOld ? { outdated } : {}
   if (!sameFiles || observation.access !== accessKeyOf(allow)) {
-    return { record: changed, step: { kind: 'configure', role, files, allow } }
+    return { record: changed, step: { kind: 'configure', role, files, allow }, ...old }
   }
-  return { record: changed, step: undefined }
+  // The new files are on the disk by now: only the process is old.
+  if (isOld && outdated.length === 0) return start(true)
+  return { record: changed, step: undefined, ...old }
+}
+
+function sameRun(record: K3sRecord, role: K3sRole, server: NodeId, flags: string): boolean {
+  return record.role === role && record.server === server && record.flags === flags
 }
 
 /** The record with the id under which etcd lists this node now, if it lists it. */

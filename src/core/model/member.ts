@@ -32,6 +32,8 @@ export type MemberPhase =
   | 'k3s-starting'
   | 'k3s-joining'
   | 'k3s-ready'
+  /** Ready, with flags of an older spec: it waits for its turn to restart. */
+  | 'k3s-outdated'
   | 'stopped'
 
 /** A node's statement about itself. Only its owner writes it; the greater (incarnation, sequence) wins. */

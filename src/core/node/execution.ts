@@ -45,6 +45,8 @@ export class Execution {
   /** Whether the observation was made after the last step. */
   #fresh = false
   #busy = false
+  /** The step under way starts the unit: what was last seen of it is over. */
+  #starting = false
   #retryAt: Instant = 0
   #lastFailure = ''
   #askedAt: Instant | undefined
@@ -76,6 +78,7 @@ export class Execution {
 
   result(result: K3sStepResult, now: Instant): void {
     this.#busy = false
+    this.#starting = false
     // What was seen before the step is no longer true: the next decision waits for a fresh look.
     this.#fresh = false
     if (result.kind === 'authority') this.#secrets = { grant: result.grant, secrets: result.secrets }
@@ -108,7 +111,7 @@ export class Execution {
   decide(around: ExecutionSurroundings, now: Instant): ExecutionStep {
     const plan = around.chain.newest?.plan
     if (plan === undefined) return { effects: [], decision: undefined }
-    const decision = decideK3s({
+    const decided = decideK3s({
       self: around.self,
       plan,
       activeGrants: activeGrants(around.chain.headers.map((link) => link.header)),
@@ -121,9 +124,16 @@ export class Execution {
       aliveNodes: around.view.members
         .filter((member) => member.liveness === 'alive')
         .map((member) => member.record.nodeId),
+      peers: around.view.members.map(({ record }) => ({
+        id: record.nodeId,
+        phase: record.phase,
+        generation: record.plan.generation,
+      })),
       busy: this.#busy || now < this.#retryAt,
       now,
     })
+    const startsNow = decided.steps.some((step) => step.kind === 'start')
+    const decision = this.#starting || startsNow ? notReady(decided) : decided
     const effects: Effect[] = []
     if (decision.record !== this.#record && decision.record !== undefined) {
       effects.push({ kind: 'persist', writes: [{ op: 'put', key: 'k3s', value: decision.record }] })
@@ -133,6 +143,7 @@ export class Execution {
     this.#askForSecrets(decision, around, now, effects)
     for (const step of decision.steps) {
       this.#busy = true
+      this.#starting = step.kind === 'start'
       effects.push({ kind: 'k3s', step })
     }
     return { effects, decision }
@@ -162,6 +173,12 @@ export class Execution {
     this.#askedWhom = next
     effects.push({ kind: 'send', to: next, message: { kind: 'secrets-request', grant: grant.number } })
   }
+}
+
+/** While the unit is started nobody may count on it, whatever was seen of it before. */
+function notReady(decision: K3sDecision): K3sDecision {
+  if (decision.phase !== 'k3s-ready' && decision.phase !== 'k3s-outdated') return decision
+  return { ...decision, phase: 'k3s-starting', note: 'restarting k3s' }
 }
 
 /** What the records of other servers list; an older generation's list is marked as such. */

@@ -59,6 +59,13 @@ export class StatementBook {
     )
   }
 
+  /** Who said a statement of this kind, and what, in the order in which it came. */
+  ofKind<K extends Statement['kind']>(kind: K): readonly (readonly [NodeId, Extract<Statement, { kind: K }>])[] {
+    return [...this.#entries.values()].flatMap(({ statement, signer }) =>
+      statement.kind === kind ? [[signer, statement as Extract<Statement, { kind: K }>] as const] : [],
+    )
+  }
+
   /** Forgets what the new plan has made pointless. */
   prune(keep: (statement: Statement) => boolean): void {
     for (const [key, signed] of this.#entries) if (!keep(signed.statement)) this.#entries.delete(key)

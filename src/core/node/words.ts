@@ -163,16 +163,12 @@ export class Words {
 
   #saidMoved(): boolean {
     const { init } = this.#context
-    return (
-      this.#book.find('moved', ({ boot }, signer) => signer === init.self && boot === init.boot.nonce) !==
-      undefined
-    )
+    return this.#book.ofKind('moved').some(([id, { boot }]) => id === init.self && boot === init.boot.nonce)
   }
 
   /** Which of the starts that ask are the only ones of their key that this node hears. */
   #watchMoved(view: MembershipView): void {
-    for (const { statement, signer } of this.#book.all()) {
-      if (statement.kind !== 'moved') continue
+    for (const [signer, statement] of this.#book.ofKind('moved')) {
       const member = view.members.find(({ record }) => record.nodeId === signer)
       const heard = member?.liveness === 'alive' && member.record.bootNonce === statement.boot
       if (!heard) this.#moved.delete(signer)

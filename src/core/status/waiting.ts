@@ -138,6 +138,8 @@ function ownWay(input: StatusInput): readonly WaitingDraft[] {
   if (k3s?.installed !== true) return one('install', 'Waiting for a k3s binary on this machine.')
   const header = plan?.plan.header
   const waitsForTeam = header?.phase !== 'active' && header?.grant?.team.includes(self) !== true
+  const own = input.view.members.find(({ record }) => record.nodeId === self)?.record
+  if (own?.phase === 'k3s-outdated') return one('restart', `k3s is ${own.note}.`)
   if (k3s.ready || waitsForTeam) return []
   return one(
     'k3s',

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runProgram } from '../../../src/adapters/exec.ts'
+import { nodePasswordOf, nodePasswordPath } from '../../../src/adapters/k3s/node-password.ts'
 import { createK3s } from '../../../src/adapters/k3s/k3s.ts'
 import type { ProcessServices } from '../../../src/adapters/service/processes.ts'
 import { processServices } from '../../../src/adapters/service/processes.ts'
@@ -73,7 +74,8 @@ class TestNode {
     const loopback = addressOf(this.id)
     const environment = { K3S_CONTRACT_LOOPBACK: loopback, K3S_CONTRACT_TIME_SCALE: '0.05' }
     const components = { services: this.services, exec, wallClock: () => new Date() }
-    return createK3s(components, { binary, root: this.root, environment, loopback })
+    const nodePassword = nodePasswordOf(Buffer.alloc(32, this.id))
+    return createK3s(components, { binary, root: this.root, nodePassword, environment, loopback })
   }
 
   /** As after a crash of the agent: only what is durable is left. */
@@ -114,6 +116,11 @@ class Cluster {
       }),
       overlayUp: true,
       aliveNodes: ids,
+      peers: this.nodes.map(({ id, decision: last }) => ({
+        id,
+        phase: last?.phase ?? 'waiting',
+        generation: this.plan.header.generation,
+      })),
       busy: false,
       now: 0,
     })
@@ -220,12 +227,52 @@ describe.skipIf(!can)(`the k3s driver${can ? '' : ` (NOT RUN: ${missingTools} mi
   )
 
   it(
+    'lets a worker whose disk was wiped register again under its name: its identity is its password',
+    async () => {
+      const { root, services } = node('n4')
+      const before = readFileSync(join(root, nodePasswordPath), 'utf8')
+      await services.stop('k3s-agent')
+      for (const path of ['etc/rancher', 'var/lib/rancher']) rmSync(join(root, path), { recursive: true })
+      node('n4').record = undefined
+      node('n4').decision = undefined
+      node('n4').restartAgent()
+      await cluster.until('n4 is ready again', allReady)
+      expect(readFileSync(join(root, nodePasswordPath), 'utf8')).toBe(before)
+      expect(before).toMatch(/^[0-9a-f]{32}$/)
+    },
+    longMs,
+  )
+
+  it(
+    'restarts with new flags one after another, the servers first',
+    async () => {
+      cluster.log.length = 0
+      const before = cluster.plan
+      const k3s = { ...before.body.spec.k3s, serverArgs: { 'kube-apiserver-arg': ['v=4'] }, agentArgs: { debug: ['true'] } }
+      const body = { ...before.body, spec: { ...before.body.spec, k3s } }
+      cluster.plan = { header: { ...before.header, generation: 3 }, body }
+      await cluster.until('all restarted', () => cluster.nodes.every(({ decision }) => decision?.note.includes('older spec')))
+      await cluster.until('all ready', allReady)
+      const starts = cluster.log.filter((line) => line.endsWith(' start'))
+      expect(starts).toEqual(['n1 start', 'n2 start', 'n3 start', 'n4 start'])
+      expect(node('n2').config).toContain('kube-apiserver-arg')
+      cluster.log.length = 0
+      for (const entry of cluster.nodes) await cluster.turn(entry)
+      expect(cluster.log).toEqual([])
+      cluster.plan = { header: { ...before.header, generation: 4 }, body: before.body }
+      await cluster.until('all are as before', () => allReady() && !node('n4').config.includes('debug'))
+      expect(cluster.log.filter((line) => line.endsWith(' start'))).toHaveLength(4)
+    },
+    longMs,
+  )
+
+  it(
     'demotes a server: removed from etcd, data kept as a backup, then a worker',
     async () => {
       const member = node('n1').observation?.members?.find(({ address }) => address === addressOf('n3'))
       const openChange = { kind: 'remove', node: 'n3', etcdMemberId: member?.id ?? '' } as const
       cluster.plan = plan(
-        { phase: 'active', generation: 3, openChange },
+        { phase: 'active', generation: 5, openChange },
         ['n1', 'n2'],
         cluster.initialised?.caHash,
       )

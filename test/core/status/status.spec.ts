@@ -232,6 +232,13 @@ describe('waits', () => {
     expect(why(status, 0)[0]).toMatch(/^VotersQuorum: .*recover --plan-only/)
   })
 
+  it('name the restart that new flags wait for', () => {
+    const site = running()
+    const note = 'ready with the flags of an older spec: restarts after h1'
+    const view = edited(site.view(), node(1), { phase: 'k3s-outdated', note })
+    expect(statusOf(inputOf(site, { view })).waiting).toMatchObject([{ for: 'restart', message: `k3s is ${note}.` }])
+  })
+
   it('name the change of etcd that is under way', () => {
     const site = running(4)
     site.kill(site.servers().find((id) => id !== node(1)) as string)
