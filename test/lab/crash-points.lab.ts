@@ -25,7 +25,7 @@ it.skipIf(isSkipped)(
       mkdirSync(deaths)
       const witness = new Witness(lab)
       await Promise.all(lab.hosts.map(({ name }) => lab.start(name)))
-      const end = performance.now() + 270_000 * timeFactor
+      const end = performance.now() + 420_000 * timeFactor
       for (;;) {
         await raiseTheDead(lab)
         const said = await witness.look()
