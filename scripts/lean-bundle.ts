@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import type { Plugin } from 'rolldown'
 
@@ -10,21 +11,37 @@ const numberTables = /\/kad-dht\/dist\/src\/routing-table\/generated-prefix-list
 /** Default ciphers of libp2p-noise in WebAssembly, which `adapters/libp2p/noise-crypto.ts` takes the place of. */
 const unusedCiphers = /\/libp2p-noise\/dist\/src\/crypto\/index\.js$/
 
+/** Directory, name and path inside, of a file in the innermost package. */
+const packageFile = /^(.*\/node_modules\/((?:@[^/]+\/)?[^/]+))(\/.*)$/
+
 const prefix = '\0lean:'
 
 /**
  * A rolldown plugin that makes the bundle start faster and stay smaller in memory:
  * - An `import` of a built-in module evaluates every getter of it, and `node:http` has some that load a whole
  *   HTTP client with them: 10 MB. `getBuiltinModule` loads what is used.
+ * - npm lays out some packages seven times in the same version: one copy is enough.
  * - Code that is there but never runs is left out, and tables are left to the parser of JSON.
  */
 export function leanStart(): Plugin {
+  const firstPlaces = new Map<string, string>()
+  /** The place of a file in the copy of its package that was met first. */
+  const onlyOnce = (path: string): string => {
+    const [, directory = '', name = '', file = ''] = packageFile.exec(path) ?? []
+    if (directory === '') return path
+    const { version } = JSON.parse(readFileSync(`${directory}/package.json`, 'utf8')) as { version: string }
+    const known = `${name}@${version}`
+    if (!firstPlaces.has(known)) firstPlaces.set(known, directory)
+    return `${firstPlaces.get(known)}${file}`
+  }
   return {
     name: 'lean-start',
-    resolveId: (id, importer) => {
+    async resolveId(id, importer, { kind }) {
       // The bundler's own helpers run before anything that they help with.
       if (importer?.startsWith('\0rolldown') === true) return null
-      return isBuiltin(id) || native.includes(id) ? `${prefix}${id}` : null
+      if (isBuiltin(id) || native.includes(id)) return `${prefix}${id}`
+      const resolved = await this.resolve(id, importer, { skipSelf: true, kind })
+      return resolved === null || resolved.external ? resolved : { ...resolved, id: onlyOnce(resolved.id) }
     },
     load: (id) => {
       if (unusedCiphers.test(id)) return 'export const defaultCrypto = undefined'
