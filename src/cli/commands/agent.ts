@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import { type Command, type Flag } from '../command.ts'
 
 /** Which cloud-config files are meant. */
@@ -36,6 +37,9 @@ Logs one line for each change of state to stderr. Normally started by systemd.`,
   },
   examples: ['muster agent', 'muster agent --config site.yaml --log-format json'],
   run: async ({ flags, terminal, signal }) => {
+    // V8 lets the space for new objects grow to 48 MB while all the code is loaded, and keeps it. The agent runs
+    // well in the 2 MB that it begins with: 10 MB less are resident, on every machine, however it is started.
+    setFlagsFromString('--semi-space-growth-factor=1')
     const { runAgent } = await import('../../agent/main.ts')
     const format = flags.text('log-format') ?? (terminal.stderr.isTTY === true ? 'text' : 'json')
     await runAgent(
