@@ -1,95 +1,105 @@
+// Speed and size, measured on real agents; the machine is named, and no test depends on a figure here.
+//   npm run bench -- [--only start|core|formation|leader|idle] [--runs N] [--idle SECONDS]
+// Agents are those of the bundle, as users run them: it is built first. A figure that could not be measured is an
+// error; one that misses its goal is not.
 import { spawnSync } from 'node:child_process'
 import os from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { createLab } from '../src/lab/lab.ts'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { ClusterFigures } from './bench/cluster.ts'
+import type { ClusterPart } from './bench/cluster.ts'
+import { measureCore } from './bench/core.ts'
+import type { Figure } from './bench/figures.ts'
+import { formatFigures } from './bench/figures.ts'
+import { measureAgentStart, measureCommand } from './bench/start.ts'
 
-// Speed and size, measured on real agents in a lab; the machine is named, and no test depends on a figure here.
-//   npm run bench -- [--runs N] [--idle SECONDS]
+const measurements = ['start', 'core', 'formation', 'leader', 'idle'] as const
 
-const runs = numberAfter('--runs', 3)
-const idleSeconds = numberAfter('--idle', 60)
-const hosts = 5
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true, default: [...measurements] },
+    runs: { type: 'string', default: '5' },
+    idle: { type: 'string', default: '300' },
+  },
+})
+const unknown = flags.only.filter((name) => !measurements.some((known) => known === name))
+if (unknown.length > 0)
+  throw new Error(`no such measurement: ${unknown.join(', ')}; ${measurements.join(', ')}`)
+const runs = wholeNumber('runs', flags.runs)
+const idleSeconds = wholeNumber('idle', flags.idle)
 
-process.stdout.write(
-  `machine: ${os.cpus().length} x ${os.cpus()[0]?.model ?? '?'}, Node ${process.version}, load ${os.loadavg()[0]?.toFixed(1)}\n`,
-)
-measureStart()
-const chartered: number[] = []
-const active: number[] = []
-for (let run = 1; run <= runs; run++) await measureFormation(run)
-report(`charter certified, ${hosts} hosts (s)`, chartered)
-report(`active with 3 etcd voters, ${hosts} hosts (s)`, active)
+const top = fileURLToPath(new URL('..', import.meta.url))
+const bundle = `${top}dist/muster.js`
+const source = `${top}src/cli/main.ts`
 
-async function measureFormation(run: number): Promise<void> {
-  const lab = await createLab({ name: `bench-${run}`, nodes: hosts, expect: hosts })
-  try {
-    const begin = performance.now()
-    await lab.await('chartered', { timeoutMs: 120_000 })
-    chartered.push((performance.now() - begin) / 1_000)
-    await lab.await('active', { timeoutMs: 300_000 })
-    active.push((performance.now() - begin) / 1_000)
-    if (run === runs) await measureIdle(lab)
-  } finally {
-    await lab.down()
-  }
-}
+build()
+process.stdout.write(`${machine()}\n`)
+const begin = performance.now()
+const figures: Figure[] = []
+if (isWanted('start')) await measureStart()
+if (isWanted('core')) figures.push(...measureCore(runs, [100]), ...measureCore(1, [1_000]).slice(-1))
+await measureClusters()
+process.stdout.write(`\n${formatFigures(figures)}\n`)
+process.stdout.write(`took ${((performance.now() - begin) / 60_000).toFixed(1)} min, ${load()}\n`)
 
-/** Resident memory, and the control traffic that each host sends while nothing happens. */
-async function measureIdle(lab: Awaited<ReturnType<typeof createLab>>): Promise<void> {
-  await sleep(15_000)
-  const before = await controlBytes(lab)
-  await sleep(idleSeconds * 1_000)
-  const after = await controlBytes(lab)
-  const bits = after.map((bytes, index) => ((bytes - (before[index] ?? 0)) * 8) / idleSeconds / 1_000)
-  report(`libp2p control traffic sent per host, ${idleSeconds} s after active (kbit/s)`, bits)
-  const memory = agentMemoryMiB(lab.state.name)
-  report('resident memory of an agent (MiB)', memory)
-}
-
-/** Bytes that TCP port 4710 and multicast sent: counted by nftables in each host, since k3s shares the link. */
-async function controlBytes(lab: Awaited<ReturnType<typeof createLab>>): Promise<number[]> {
-  const rules =
-    'add table inet bench; add chain inet bench out { type filter hook output priority 0; }; ' +
-    'add counter inet bench control; ' +
-    'add rule inet bench out oifname eth0 tcp sport 4710 counter name control; ' +
-    'add rule inet bench out oifname eth0 tcp dport 4710 counter name control; ' +
-    'add rule inet bench out oifname eth0 udp dport != 4711 counter name control'
-  const counts: number[] = []
-  for (const { name } of lab.hosts) {
-    const listed = await lab.exec(name, ['nft', '-j', 'list', 'counter', 'inet', 'bench', 'control'])
-    const found = /"bytes": (\d+)/.exec(listed.stdout)
-    if (found === null) await lab.exec(name, ['nft', rules])
-    counts.push(Number(found?.[1] ?? 0))
-  }
-  return counts
-}
-
-function agentMemoryMiB(labName: string): number[] {
-  const { stdout } = spawnSync('ps', ['-eo', 'rss,args'], { encoding: 'utf8' })
-  return stdout
-    .split('\n')
-    .filter((line) => line.includes(` agent --root `) && line.includes(`/${labName}/`))
-    .map((line) => Number(line.trim().split(/\s+/)[0]) / 1_024)
-}
-
-function measureStart(): void {
-  const times = Array.from({ length: 5 }, () => {
-    const begin = performance.now()
-    spawnSync(process.execPath, ['src/cli/main.ts', 'version'], { stdio: 'ignore' })
-    return performance.now() - begin
-  })
-  report('`muster version` from source (ms)', times)
-}
-
-function report(what: string, values: readonly number[]): void {
-  const sorted = values.toSorted((a, b) => a - b)
-  const median = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-  process.stdout.write(
-    `${what}: p50 ${median.toFixed(1)}, min ${sorted[0]?.toFixed(1)}, max ${sorted.at(-1)?.toFixed(1)}, n ${sorted.length}\n`,
+async function measureStart(): Promise<void> {
+  const starts = 4 * runs
+  figures.push(
+    {
+      ...(await measureAgentStart(bundle, 'agent: first start until it listens, bundle', starts)),
+      goal: { of: 'p50', most: 0.25 },
+    },
+    await measureAgentStart(source, 'agent: first start until it listens, source', runs),
+    measureCommand(bundle, '`muster version`, bundle', starts),
+    measureCommand(source, '`muster version`, source', runs),
   )
 }
 
-function numberAfter(flag: string, otherwise: number): number {
-  const at = process.argv.indexOf(flag)
-  return at === -1 ? otherwise : Number(process.argv[at + 1])
+/** Each lab serves all that is wanted of it; the long idle time is spent in the last one only. */
+async function measureClusters(): Promise<void> {
+  if (!['formation', 'leader', 'idle'].some((name) => isWanted(name))) return
+  const clusters = new ClusterFigures()
+  const needed = isWanted('formation') || isWanted('leader') ? runs : 1
+  for (let run = 1; run <= needed; run++) {
+    const parts: ClusterPart[] = []
+    if (isWanted('idle') && run === needed) parts.push('idle')
+    if (isWanted('leader')) parts.push('leader')
+    process.stdout.write(`cluster ${run} of ${needed}, ${load()}\n`)
+    await clusters.measure(`bench-${run}`, bundle, parts, idleSeconds)
+  }
+  figures.push(...clusters.figures(idleSeconds))
+}
+
+function isWanted(name: string): boolean {
+  return flags.only.includes(name)
+}
+
+function build(): void {
+  const { status } = spawnSync(process.execPath, [`${top}scripts/build.ts`], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  if (status !== 0) throw new Error('the bundle could not be built')
+}
+
+function machine(): string {
+  const { stdout: commit } = spawnSync('git', ['describe', '--always', '--dirty'], {
+    cwd: top,
+    encoding: 'utf8',
+  })
+  const memory = `${Math.round(os.totalmem() / 2 ** 30)} GiB`
+  return (
+    `machine: ${os.cpus().length} x ${os.cpus()[0]?.model ?? 'unknown'}, ${memory}, ` +
+    `Linux ${os.release()}, Node ${process.version}\ncommit: ${commit.trim()}\n${load()}`
+  )
+}
+
+function load(): string {
+  return `load ${os.loadavg()[0]?.toFixed(1)}`
+}
+
+function wholeNumber(name: string, text: string): number {
+  const number = Number(text)
+  if (!Number.isInteger(number) || number < 1)
+    throw new Error(`--${name} is a whole number from 1, not ${text}`)
+  return number
 }
