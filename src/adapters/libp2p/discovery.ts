@@ -9,13 +9,13 @@ import { describe } from './peer-link.ts'
 import type { Rendezvous } from './rendezvous.ts'
 import type { NetworkInit, NetworkLogger } from './settings.ts'
 
-/** How often each means speaks. Each mDNS query makes every member answer, so its pace falls with their number. */
+/** How often each means speaks (the DHT: at the least). Each mDNS query makes every member answer, so its pace falls with their number. */
 export function discoveryPace(
   pace: 'forming' | 'settled',
   members: number,
 ): { readonly mdnsMs: number; readonly beaconMs: number; readonly dhtMs: number } {
   return pace === 'forming'
-    ? { mdnsMs: 1_500 + 100 * inSteps(members), beaconMs: 1_000, dhtMs: 5_000 }
+    ? { mdnsMs: 1_500 + 100 * inSteps(members), beaconMs: 1_000, dhtMs: 60_000 }
     : { mdnsMs: 30_000 + 2_000 * inSteps(members), beaconMs: 20_000, dhtMs: 600_000 }
 }
 
@@ -80,7 +80,8 @@ export class Discovery {
     }
     this.#beacon?.update(scan)
     this.#beacon?.start()
-    this.#rendezvous?.setInterval(discoveryPace(this.#pace, 0).dhtMs, 1_000)
+    this.#rendezvous?.setLongestWait(discoveryPace(this.#pace, 0).dhtMs)
+    this.#rendezvous?.start()
     await this.#mdns?.setInterval(discoveryPace(this.#pace, 0).mdnsMs)
   }
 
@@ -98,7 +99,7 @@ export class Discovery {
     this.#pacedAt = performance.now()
     const { beaconMs, dhtMs, mdnsMs } = discoveryPace(pace, members)
     this.#beacon?.setInterval(beaconMs)
-    this.#rendezvous?.setInterval(dhtMs)
+    this.#rendezvous?.setLongestWait(dhtMs)
     this.#mdns?.setInterval(mdnsMs).catch((error: unknown) => this.#trouble(error))
   }
 

@@ -9,7 +9,7 @@ import type { LinkCallbacks } from './peer-link.ts'
 import type { SendQueue } from './send-queue.ts'
 import type { NetworkLimits } from './settings.ts'
 
-/** Up to this many links the idle time is the configured one; with more it grows, so that the sum stays small. */
+/** Up to this many links the pace of pings is the configured one; with more each is slower: the sum stays small. */
 const linksWithoutStretch = 20
 
 export interface LinkSetupInit {
@@ -110,7 +110,7 @@ export class LinkSetup {
         queue: this.#init.queueOf(peer, opener),
         limits,
         callbacks: this.#init.callbacks,
-        idleMs: () => limits.linkIdleMs * Math.max(1, this.#init.linkCount() / linksWithoutStretch),
+        stretch: () => Math.max(1, this.#init.linkCount() / linksWithoutStretch),
       }),
     )
   }

@@ -30,7 +30,7 @@ import type { LinkEnd, PeerLink } from './peer-link.ts'
 import { Reconnector } from './reconnect.ts'
 import { Refusals } from './refusals.ts'
 import { isUrgent } from './send-queue.ts'
-import { defaultLimits, defaultListenPort } from './settings.ts'
+import { defaultLimits } from './settings.ts'
 import type { NetworkComponents, NetworkInit, NetworkLimits, NetworkLogger } from './settings.ts'
 
 /** A peer that nobody asks for any more is dialled this long after discovery last named it. */
@@ -38,6 +38,9 @@ const foundLastsMs = 600_000
 
 /** A pair may for a moment have no link between the end of one and the admission of the other. */
 const swapGraceMs = 2_000
+
+/** With so many links a node waits twice as long for the other side's dial. */
+const linksOfHaste = 8
 
 /** Links of one pair at once; more come only from a peer that dials without need. */
 const linksPerPeerMax = 3
@@ -113,7 +116,7 @@ class Libp2pNetwork implements Network {
   async start(onEvent: (event: NetworkEvent) => void): Promise<void> {
     const { libp2p, port } = (this.#host = await startHost(
       this.#init,
-      this.#init.listenPort ?? defaultListenPort,
+      this.#init.listenPort,
       this.#limits,
       {
         onHandshakeFailure: (address, direction, error) =>
@@ -247,7 +250,8 @@ class Libp2pNetwork implements Network {
 
   /** Both ends of a pair find each other at once: one of them waits, so that they make one connection. */
   #politeness(peer: NodeId): number {
-    return this.self < peer ? 0 : this.#limits.politenessMs
+    if (this.self < peer) return 0
+    return this.#limits.politenessMs * (1 + this.#book.connectedCount / linksOfHaste)
   }
 
   #isWanted(key: string): boolean {

@@ -79,8 +79,8 @@ export interface LinkInit {
   readonly queue: SendQueue
   readonly limits: NetworkLimits
   readonly callbacks: LinkCallbacks
-  /** Idle time after which a sign of life is asked for: grows with the number of links. */
-  readonly idleMs: () => number
+  /** Factor on the times between pings, 1 or more: grows with the number of links. */
+  readonly stretch: () => number
 }
 
 /**
@@ -95,6 +95,7 @@ export class PeerLink {
   readonly opener: NodeId
   readonly session: string
   readonly endpoint: string
+  /** The last measured round trip; undefined in the first seconds. */
   rttMs: number | undefined
   readonly #init: LinkInit
   readonly #control: Uint8Array[] = []
@@ -103,7 +104,11 @@ export class PeerLink {
   #phase: 'open' | 'retired-by-us' | 'retired-by-peer' | 'ended' = 'open'
   #pumping = false
   #heardAt = performance.now()
+  /** A sign of life was asked for, and nothing was heard since. */
   #askedAt: number | undefined
+  /** The newest ping, until its pong comes. */
+  #pingedAt: number | undefined
+  #measureAt = performance.now()
   #watch: NodeJS.Timeout | undefined
 
   constructor(init: LinkInit) {
@@ -186,9 +191,7 @@ export class PeerLink {
         this.flush()
         return
       case frameKind.pong:
-        if (frame.byteLength === 9) {
-          this.rttMs = performance.now() - new DataView(frame.buffer, frame.byteOffset).getFloat64(1)
-        }
+        this.#takePong(frame)
         return
       case frameKind.retire:
         if (this.#phase === 'open') this.#phase = 'retired-by-peer'
@@ -233,7 +236,8 @@ export class PeerLink {
 
   #watchSilence(): void {
     const { limits } = this.#init
-    const idleMs = this.#init.idleMs()
+    const stretch = this.#init.stretch()
+    const idleMs = limits.linkIdleMs * stretch
     this.#watch = setTimeout(
       () => {
         const now = performance.now()
@@ -244,20 +248,34 @@ export class PeerLink {
           })
           return
         }
-        if (this.#askedAt === undefined && now - this.#heardAt >= idleMs) this.#ask(now)
+        const isSilent = this.#askedAt === undefined && now - this.#heardAt >= idleMs
+        if (isSilent) this.#askedAt = now
+        // Talk between members goes through their event loops: it says how a node is, not how far it is.
+        if (isSilent || now >= this.#measureAt) {
+          this.#measureAt = now + limits.roundTripMs * stretch
+          this.#ping(now)
+        }
         this.#watchSilence()
       },
       Math.min(idleMs, limits.linkAnswerMs) / 2,
     )
   }
 
-  #ask(now: number): void {
-    this.#askedAt = now
+  #ping(now: number): void {
+    this.#pingedAt = now
     const frame = new Uint8Array(9)
     frame[0] = frameKind.ping
     new DataView(frame.buffer).setFloat64(1, now)
     this.#control.push(frame)
     this.flush()
+  }
+
+  /** Only the answer to our newest ping counts: a peer must not choose what we print. */
+  #takePong(frame: Uint8Array): void {
+    if (frame.byteLength !== 9 || this.#pingedAt === undefined) return
+    if (new DataView(frame.buffer, frame.byteOffset).getFloat64(1) !== this.#pingedAt) return
+    this.rttMs = performance.now() - this.#pingedAt
+    this.#pingedAt = undefined
   }
 
   #endSoon(): void {

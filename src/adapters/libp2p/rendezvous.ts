@@ -9,6 +9,12 @@ import type { NetworkLogger } from './settings.ts'
 /** A lookup that takes longer asks peers that do not answer. */
 const lookupTimeoutMs = 10_000
 
+/** So soon after the first connection a meeting is worth while, and so often it is looked whether there is one. */
+const firstWaitMs = 1_000
+
+/** After the first meeting; it doubles after each. */
+const secondWaitMs = 5_000
+
 export interface RendezvousInit {
   readonly libp2p: Libp2p
   /** A text from the token. */
@@ -19,12 +25,14 @@ export interface RendezvousInit {
 
 /**
  * Meets members in the network's own DHT: says "I am here" under a key from the token and asks who else did.
- * It need not find everybody (a lookup stops at 20): membership gossip does the rest.
+ * It need not find everybody (a lookup stops at 20): membership gossip does the rest. So the meetings, some
+ * sixty streams each, become rare quickly: fifty machines that meet every few seconds do nothing else.
  */
 export class Rendezvous {
   readonly #init: RendezvousInit
   readonly #stopping = new AbortController()
-  #intervalMs = 0
+  #waitMs = secondWaitMs
+  #longestWaitMs = secondWaitMs
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
 
@@ -32,11 +40,14 @@ export class Rendezvous {
     this.#init = init
   }
 
-  /** Starts, or changes the pace. The first round comes soon: a new connection makes a DHT useful. */
-  setInterval(intervalMs: number, firstMs: number = intervalMs): void {
-    this.#intervalMs = intervalMs
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#next(), firstMs)
+  /** Meets as soon as anybody is connected. */
+  start(): void {
+    this.#wait(firstWaitMs)
+  }
+
+  /** Waits between meetings do not grow beyond this. */
+  setLongestWait(longestWaitMs: number): void {
+    this.#longestWaitMs = longestWaitMs
   }
 
   async stop(): Promise<void> {
@@ -45,15 +56,26 @@ export class Rendezvous {
     await this.#round
   }
 
+  #wait(ms: number): void {
+    if (this.#stopping.signal.aborted) return
+    // Spread, so that machines that got power together do not meet in step for ever.
+    this.#timer = setTimeout(() => this.#next(), ms * (0.85 + Math.random() * 0.3))
+  }
+
   #next(): void {
+    if (this.#init.libp2p.getConnections().length === 0) {
+      this.#waitMs = secondWaitMs
+      this.#wait(firstWaitMs)
+      return
+    }
     this.#round = this.#meet().finally(() => {
-      if (!this.#stopping.signal.aborted) this.setInterval(this.#intervalMs)
+      this.#wait(Math.min(this.#waitMs, this.#longestWaitMs))
+      this.#waitMs = Math.min(2 * this.#waitMs, this.#longestWaitMs)
     })
   }
 
   async #meet(): Promise<void> {
     const { libp2p, place, onFound, logger } = this.#init
-    if (libp2p.getConnections().length === 0) return
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(lookupTimeoutMs)])
     const key = rendezvousKey(place)
     try {

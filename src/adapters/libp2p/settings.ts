@@ -36,15 +36,21 @@ export interface NetworkLimits {
   readonly dialsParallelMax: number
   /** Peers found by discovery are dialled by themselves only below this; beyond it only those that the core wants. */
   readonly discoveredLinksMax: number
+  /** For all addresses of a peer; one has half of it. Shorter ones fail for load what would have come through. */
   readonly dialTimeoutMs: number
   /** From an open stream to a verdict. */
   readonly admissionTimeoutMs: number
-  /** The greater id waits so long before it dials, so that a pair that finds each other makes one connection. */
+  /**
+   * The greater id waits so long before it dials, so that a pair that finds each other makes one connection.
+   * With each link a little longer: one more matters less, and machines that make many at once are slow.
+   */
   readonly politenessMs: number
   readonly backoffMinMs: number
   readonly backoffMaxMs: number
   /** A silent link is asked for a sign of life after this; multiplied by links / 20 in large networks. */
   readonly linkIdleMs: number
+  /** The round trip of a link is measured so often; stretched like the idle time. 300 bytes each. */
+  readonly roundTripMs: number
   /** And is given up when the answer takes longer than this. */
   readonly linkAnswerMs: number
   /** First time for which a peer that was cut off is refused; doubled each time up to ten minutes. */
@@ -64,14 +70,15 @@ export const defaultLimits: NetworkLimits = {
   connectionsMax: 256,
   inboundPerSecondMax: 200,
   inboundPendingMax: 100,
-  dialsParallelMax: 32,
+  dialsParallelMax: 16,
   discoveredLinksMax: 96,
-  dialTimeoutMs: 5_000,
-  admissionTimeoutMs: 8_000,
+  dialTimeoutMs: 10_000,
+  admissionTimeoutMs: 15_000,
   politenessMs: 400,
   backoffMinMs: 500,
   backoffMaxMs: 30_000,
   linkIdleMs: 15_000,
+  roundTripMs: 60_000,
   linkAnswerMs: 10_000,
   refusalMinMs: 30_000,
   refusalMaxMs: 600_000,
@@ -83,18 +90,15 @@ export const defaultLimits: NetworkLimits = {
   linkScanMs: 1_000,
 }
 
-/** UDP port of the beacon: the same everywhere, whatever TCP port an agent listens on. */
-export const beaconPort = 7_946
-
-/** TCP port of the agent unless configured. */
-export const defaultListenPort = 7_946
+/** UDP port of the beacon. Not configurable: machines that differ in it would never hear of each other. */
+export const beaconPort = 4_710
 
 export interface NetworkInit {
   /** 32-byte Ed25519 seed of the node's identity. */
   readonly identitySeed: Uint8Array
   readonly keys: NetworkKeys
-  /** TCP; 0: any free one. */
-  readonly listenPort?: number
+  /** TCP; 0: any free one. Its default is the configuration's. */
+  readonly listenPort: number
   /** Multiaddrs, with or without `/p2p`. */
   readonly staticPeers: readonly string[]
   /** Peers of former lives. */

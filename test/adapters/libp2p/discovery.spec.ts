@@ -70,14 +70,14 @@ describe
         const first = await startHost(lab.host(0), 0, {
           discovery: only('dht'),
           // The first knows nobody but itself, as in a file that is the same on all machines.
-          staticPeers: ['/ip4/10.9.0.1/tcp/7946'],
+          staticPeers: ['/ip4/10.9.0.1/tcp/4710'],
         })
         const others = await Promise.all(
           [1, 2].map((index) =>
             startHost(lab.host(index), index, {
               discovery: only('dht'),
               staticPeers:
-                index === 1 ? ['/ip4/10.9.0.1/tcp/7946'] : [`/ip4/10.9.0.1/tcp/7946/p2p/${first.id}`],
+                index === 1 ? ['/ip4/10.9.0.1/tcp/4710'] : [`/ip4/10.9.0.1/tcp/4710/p2p/${first.id}`],
             }),
           ),
         )
@@ -106,7 +106,7 @@ describe
           localNetworks: [],
           linkUp: false,
         })
-        a.tell({ do: 'keep', peers: [{ id: b.id, endpoints: ['/ip4/10.9.0.2/tcp/7946'] }] })
+        a.tell({ do: 'keep', peers: [{ id: b.id, endpoints: ['/ip4/10.9.0.2/tcp/4710'] }] })
         await a.status('a denied dial', (peers) => peers[0]?.lastError.includes('denied') === true)
         expect(b.seen('peer-up')).toEqual([])
       } finally {

@@ -33,6 +33,7 @@ export async function startHost(
   const full: ChildInit = {
     node,
     token: 'one',
+    listenPort: 4_710,
     staticPeers: [],
     remembered: [],
     discovery: { mdns: true, beacon: true, dht: false },

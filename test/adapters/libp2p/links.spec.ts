@@ -7,7 +7,7 @@ import { only, startHost } from './host.ts'
 import type { TestHost } from './host.ts'
 
 const quick = { linkIdleMs: 800, linkAnswerMs: 800, backoffMaxMs: 1_500, dialTimeoutMs: 1_500 }
-const endpoint = (index: number): string => `/ip4/10.9.0.${index + 1}/tcp/7946`
+const endpoint = (index: number): string => `/ip4/10.9.0.${index + 1}/tcp/4710`
 const ping = (nonce: number) => ({ kind: 'ping', nonce, claims: [] }) as const
 
 async function withPair(run: (lab: NetLab) => Promise<void>): Promise<void> {

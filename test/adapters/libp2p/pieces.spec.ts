@@ -95,7 +95,7 @@ describe('admission', () => {
 })
 
 describe('beacon packets', () => {
-  const call = { peer: '12D3KooWxyz', port: 7946, session: '0011223344556677', counter: 41 }
+  const call = { peer: '12D3KooWxyz', port: 4710, session: '0011223344556677', counter: 41 }
 
   it('say who calls to those who have the key, and nothing to others', () => {
     const packet = sealCall(key, call)
@@ -195,7 +195,7 @@ describe('links of the machine', () => {
   }
 
   it('are announced without link-local addresses and without the overlay', () => {
-    expect(ownEndpoints(scan, 7946, 16)).toEqual(['/ip4/192.168.1.5/tcp/7946', '/ip6/2001:db8::5/tcp/7946'])
+    expect(ownEndpoints(scan, 4710, 16)).toEqual(['/ip4/192.168.1.5/tcp/4710', '/ip6/2001:db8::5/tcp/4710'])
     expect(localNetworks(scan, 16)).toEqual(['192.168.1.5/24', '2001:db8::5/64'])
   })
 

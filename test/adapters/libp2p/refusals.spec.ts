@@ -7,7 +7,7 @@ import type { NetLab } from '../../support/netns.ts'
 import { startHost } from './host.ts'
 
 const rogue = fileURLToPath(new URL('rogue-child.ts', import.meta.url))
-const victim = '/ip4/10.9.0.1/tcp/7946'
+const victim = '/ip4/10.9.0.1/tcp/4710'
 
 async function withPair(run: (lab: NetLab) => Promise<void>): Promise<void> {
   const lab = await createNetLab('muster-refuse', [{ ipv4: '10.9.0.1/24' }, { ipv4: '10.9.0.2/24' }])
