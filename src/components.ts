@@ -11,6 +11,7 @@ import { createK3s } from './adapters/k3s/k3s.ts'
 import { nodePasswordOf } from './adapters/k3s/node-password.ts'
 import { createNetwork } from './adapters/libp2p/index.ts'
 import { createLinks } from './adapters/netlink/links.ts'
+import { smallestUnderlayMtu } from './adapters/netlink/underlay.ts'
 import { processServices } from './adapters/service/processes.ts'
 import { systemdServices } from './adapters/service/systemd.ts'
 import { openState } from './adapters/store/open-state.ts'
@@ -64,6 +65,8 @@ export interface Components {
   readonly boot: BootRecord
   readonly stored: StoredState
   readonly entropy: Uint8Array
+  /** Smallest MTU of the machine's own links; undefined where it is not known. */
+  readonly underlayMtu: number | undefined
   readonly overlayPort: number
   readonly overlayKey: string
   /** Why the identity is in doubt; undefined when it is not. */
@@ -148,7 +151,10 @@ export async function createComponents(init: ComponentsInit): Promise<Components
         onEvent: ({ level, reason, message }) => logger[level]({ reason }, message),
       },
     )
-    const { port: overlayPort, publicKey: overlayKey } = await overlay.start()
+    const [{ port: overlayPort, publicKey: overlayKey }, underlayMtu] = await Promise.all([
+      overlay.start(),
+      smallestUnderlayMtu(runProgram, [config.overlay.device]),
+    ])
     const host = machine.facts.hostname
     const services =
       init.services === 'process'
@@ -161,6 +167,8 @@ export async function createComponents(init: ComponentsInit): Promise<Components
         root,
         nodePassword: nodePasswordOf(opened.seed),
         environment: { MUSTER_HOST: host },
+        serverEnvironment: config.k3s.serverEnvironment,
+        agentEnvironment: config.k3s.agentEnvironment,
       },
     )
     const facts: NodeFacts = {
@@ -189,6 +197,7 @@ export async function createComponents(init: ComponentsInit): Promise<Components
       boot,
       stored,
       entropy: randomBytes(32),
+      underlayMtu,
       overlayPort,
       overlayKey,
       quarantine: opened.decision.kind === 'quarantine' ? opened.decision.reason : undefined,

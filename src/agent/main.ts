@@ -6,6 +6,7 @@ import type { AgentConfig } from '../config/index.ts'
 import { formatDiagnostic, readConfig, renderTemplate } from '../config/index.ts'
 import { defaultSpec } from '../core/model/spec.ts'
 import type { BootstrapSetting, ClusterSpec } from '../core/model/spec.ts'
+import { overlayMtu, underlayMtuDefault } from '../core/overlay/mtu.ts'
 import { ClusterNode } from '../core/node.ts'
 import { deriveKeys } from '../core/token/key-schedule.ts'
 import { parseToken } from '../core/token/text.ts'
@@ -60,7 +61,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     stored: components.stored,
     overlay: {
       device: config.overlay.device,
-      mtu: config.overlay.mtu,
+      mtu: config.overlay.mtu ?? overlayMtu(components.underlayMtu ?? underlayMtuDefault),
       port: components.overlayPort,
       publicKey: components.overlayKey,
     },

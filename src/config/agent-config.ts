@@ -1,7 +1,6 @@
 import type { NodeRole } from '../core/model/plan.ts'
 import type { BootstrapSetting, ClusterSpec } from '../core/model/spec.ts'
 import type { LogLevel } from './schema/muster.ts'
-import type { KubeVipBlock } from './schema/p2p.ts'
 import type { InstallBlock } from './schema/install.ts'
 import type { StageStep, User, WriteFile } from './schema/system.ts'
 
@@ -11,8 +10,6 @@ export interface AgentConfig {
   readonly token: string | undefined
   /** A file that holds the token. Never set together with `token`. */
   readonly tokenFile: string | undefined
-  /** Kairos' `p2p.network_id`; undefined where nothing was declared. */
-  readonly networkName: string | undefined
   /** May hold a template: see `renderTemplate`. Undefined: keep the machine's own name. */
   readonly hostname: string | undefined
   /** Failure domain; empty: none. */
@@ -28,9 +25,9 @@ export interface AgentConfig {
   readonly discovery: DiscoveryConfig
   /** 0: any free port. */
   readonly listen: { readonly port: number; readonly overlayPort: number }
-  readonly overlay: { readonly device: string; readonly mtu: number }
+  /** `mtu` undefined: what the links allow. */
+  readonly overlay: { readonly device: string; readonly mtu: number | undefined }
   readonly k3s: K3sConfig
-  readonly kubeVip: KubeVipBlock | undefined
   readonly stateDirectory: string
   /** Path of the agent's unix socket. */
   readonly socket: string
@@ -52,6 +49,7 @@ export interface K3sConfig {
   readonly enabled: boolean
   /** Path of the binary. */
   readonly path: string
+  /** Variables for k3s as a server, as an agent. Those that k3s itself reads (`K3S_…`) are not among them. */
   readonly serverEnvironment: Readonly<Record<string, string>>
   readonly agentEnvironment: Readonly<Record<string, string>>
 }

@@ -48,7 +48,6 @@ export function assemble(root: RootBlock, statements: Statements): AgentConfig {
   return {
     token: own.token ?? kairos.token?.value,
     tokenFile: own.token_file,
-    networkName: root.p2p?.network_id,
     hostname: readHostname(root, statements),
     zone: own.zone ?? '',
     roles: readRoles(own, kairos, statements),
@@ -57,15 +56,14 @@ export function assemble(root: RootBlock, statements: Statements): AgentConfig {
     bootstrapDelayMs: own.bootstrap?.delay === undefined ? 0 : durationMs(own.bootstrap.delay),
     discovery: readDiscovery(own, kairos, listen.port, statements),
     listen,
-    overlay: { device: own.overlay?.device ?? defaults.device, mtu: own.overlay?.mtu ?? defaults.mtu },
+    overlay: { device: own.overlay?.device ?? defaults.device, mtu: own.overlay?.mtu },
     k3s: {
       enabled:
         agreed(statements, stated('muster.k3s.enabled', own.k3s?.enabled), kairos.k3sEnabled)?.value ?? true,
       path: own.k3s?.path ?? defaults.k3sPath,
-      serverEnvironment: asTexts(root.k3s?.env),
-      agentEnvironment: asTexts(root['k3s-agent']?.env),
+      serverEnvironment: environmentOf(root.k3s?.env),
+      agentEnvironment: environmentOf(root['k3s-agent']?.env),
     },
-    kubeVip: root.kubevip,
     stateDirectory: own.state_directory ?? defaults.stateDirectory,
     socket: own.socket ?? defaults.socket,
     logLevel:
@@ -218,6 +216,11 @@ const actedOn: ReadonlySet<string> = new Set([
   'hostname',
 ])
 
-function asTexts(variables: Variables | undefined): Record<string, string> {
-  return Object.fromEntries(Object.entries(variables ?? {}).map(([key, value]) => [key, String(value)]))
+/** A stray `K3S_URL` or `K3S_TOKEN` would be taken for a flag that the plan decides. */
+function environmentOf(variables: Variables | undefined): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(variables ?? {})
+      .filter(([key]) => !key.startsWith('K3S_'))
+      .map(([key, value]) => [key, String(value)]),
+  )
 }

@@ -5,7 +5,6 @@ export const defaults: {
   readonly port: number
   readonly overlayPort: number
   readonly device: string
-  readonly mtu: number
   readonly k3sPath: string
   readonly stateDirectory: string
   readonly socket: string
@@ -14,8 +13,6 @@ export const defaults: {
   port: 4_710,
   overlayPort: 4_711,
   device: 'muster0',
-  // 1500 of Ethernet, less 40 (IPv6), 8 (UDP) and room for the seal: a packet never has to be cut on the way.
-  mtu: 1_400,
   k3sPath: '/usr/local/bin/k3s',
   stateDirectory: '/var/lib/muster',
   socket: '/run/muster/agent.sock',

@@ -1,6 +1,7 @@
+import { formatAddress } from '../core/addresses/ip.ts'
+import { parsePrefix } from '../core/addresses/prefix.ts'
 import { defaultSpec } from '../core/model/spec.ts'
 import type { K3sSpec } from '../core/model/spec.ts'
-import { formatIpv4, parseIpv4Cidr } from './cidr.ts'
 import { parseK3sArguments } from './k3s-args.ts'
 import type { K3sFlag } from './k3s-args.ts'
 import type { OwnK3sBlock } from './schema/muster.ts'
@@ -119,8 +120,8 @@ export function readK3sSpec({ own, server, agent }: K3sBlocks, statements: State
 
 /** k3s gives the tenth address of the services to the cluster's DNS. */
 function tenthAddress(serviceCidr: string | undefined): string | undefined {
-  const network = serviceCidr === undefined ? undefined : parseIpv4Cidr(serviceCidr.split(',')[0]!)
-  return network === undefined ? undefined : formatIpv4(network.first + 10)
+  const network = parsePrefix(serviceCidr?.split(',')[0] ?? '')
+  return network && formatAddress({ ...network, value: network.value + 10n })
 }
 
 function lastOf(flag: Stated<readonly string[]> | undefined): Stated<string> | undefined {

@@ -48,13 +48,13 @@ export const kairosKeys: readonly KairosKey[] = [
     becomes:
       '`muster.k3s.server_args`; `--disable`, `--cluster-cidr` and the like become the keys of that name',
   },
-  { key: 'k3s.env', becomes: 'read, not yet acted on' },
+  { key: 'k3s.env', becomes: 'environment of k3s as a server, without what begins with `K3S_`' },
   { key: 'k3s.replace_args', becomes: 'read, not yet acted on: what follows from the plan is always given' },
   { key: 'k3s.replace_env', becomes: 'read, not yet acted on' },
   { key: 'k3s.embedded_registry', becomes: 'the flag `embedded-registry` of servers' },
   { key: 'k3s-agent.enabled', becomes: 'with `false` nothing: the plan gives the roles; see `muster.roles`' },
   { key: 'k3s-agent.args', becomes: '`muster.k3s.agent_args`' },
-  { key: 'k3s-agent.env', becomes: 'read, not yet acted on' },
+  { key: 'k3s-agent.env', becomes: 'environment of k3s as an agent, without what begins with `K3S_`' },
   {
     key: 'k3s-agent.replace_args',
     becomes: 'read, not yet acted on: what follows from the plan is always given',
@@ -171,8 +171,9 @@ function warnOfK3s(
 ): void {
   if (block === undefined) return
   if (block.env !== undefined) {
-    const joins = Object.keys(block.env).some((key) => ['K3S_TOKEN', 'K3S_URL'].includes(key))
-    notYet(statements, `${name}.env`, joins ? 'servers and their tokens follow from the plan' : '')
+    const left = Object.keys(block.env).filter((key) => key.startsWith('K3S_'))
+    if (left.length > 0)
+      notYet(statements, `${name}.env`, `${left.join(', ')}: what k3s reads itself follows from the plan`)
   }
   if (block.replace_args === true)
     notYet(statements, `${name}.replace_args`, 'what follows from the plan is always given')

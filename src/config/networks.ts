@@ -1,7 +1,7 @@
-import { isIPv6 } from 'node:net'
+import { parseAddress } from '../core/addresses/ip.ts'
+import { contains, formatPrefix, parsePrefix, prefixesOverlap } from '../core/addresses/prefix.ts'
+import type { Prefix } from '../core/addresses/prefix.ts'
 import type { ClusterSpec } from '../core/model/spec.ts'
-import { contains, formatIpv4Cidr, overlaps, parseIpv4, parseIpv4Cidr } from './cidr.ts'
-import type { Ipv4Network } from './cidr.ts'
 import type { Statements } from './statements.ts'
 
 /** The keys that stated the networks of a spec; undefined where the default stands. */
@@ -14,22 +14,22 @@ export interface NetworkPaths {
 interface Named {
   readonly path: string | undefined
   readonly name: string
-  readonly networks: readonly Ipv4Network[]
+  readonly networks: readonly Prefix[]
 }
 
 /** The overlay needs room to grow without giving an address twice in quick succession. */
 const overlayBitsMax = 28
 const overlayBitsMin = 8
 
-const network = (text: string): Ipv4Network => parseIpv4Cidr(text)!
+const network = (text: string): Prefix => parsePrefix(text)!
 
 /** Networks that no host can have an address of. */
-const unusable: readonly Ipv4Network[] = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'].map(
+const unusable: readonly Prefix[] = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'].map(
   network,
 )
 
 /** RFC 1918, RFC 6598 (shared address space) and RFC 2544 (benchmarks): never routed on the internet. */
-const privateNetworks: readonly Ipv4Network[] = [
+const privateNetworks: readonly Prefix[] = [
   '10.0.0.0/8',
   '172.16.0.0/12',
   '192.168.0.0/16',
@@ -49,7 +49,7 @@ export function checkNetworks(spec: ClusterSpec, paths: NetworkPaths, statements
   ]
   for (const [index, first] of all.entries()) {
     for (const second of all.slice(index + 1)) {
-      if (!first.networks.some((a) => second.networks.some((b) => overlaps(a, b)))) continue
+      if (!first.networks.some((a) => second.networks.some((b) => prefixesOverlap(a, b)))) continue
       // The defaults do not overlap: one of the two was declared.
       const [blamed, other] = first.path === undefined ? [second, first] : [first, second]
       const place = other.path === undefined ? 'the default' : statements.place(other.path)
@@ -63,10 +63,10 @@ export function checkNetworks(spec: ClusterSpec, paths: NetworkPaths, statements
   checkDns(spec.k3s.clusterDns, service, paths.service, statements)
 }
 
-function checkOverlay(text: string, path: string | undefined, statements: Statements): Ipv4Network[] {
+function checkOverlay(text: string, path: string | undefined, statements: Statements): Prefix[] {
   if (path === undefined) return [network(text)]
-  const parsed = parseIpv4Cidr(text)
-  if (parsed === undefined) {
+  const parsed = parsePrefix(text)
+  if (parsed?.family !== 4) {
     statements.error(
       path,
       'is not an IPv4 network',
@@ -74,11 +74,11 @@ function checkOverlay(text: string, path: string | undefined, statements: Statem
     )
     return []
   }
-  if (!parsed.exact) {
+  if (!isExact(text, parsed)) {
     statements.error(
       path,
       'is an address within a network, not the network',
-      `Did you mean \`${formatIpv4Cidr(parsed)}\`?`,
+      `Did you mean \`${formatPrefix(parsed)}\`?`,
     )
   }
   if (parsed.bits > overlayBitsMax) {
@@ -91,13 +91,13 @@ function checkOverlay(text: string, path: string | undefined, statements: Statem
   }
   if (parsed.bits < overlayBitsMin)
     statements.error(path, 'the network is too large', `Use /${overlayBitsMin} or smaller; /16 is usual.`)
-  if (unusable.some((each) => overlaps(each, parsed))) {
+  if (unusable.some((each) => prefixesOverlap(each, parsed))) {
     statements.error(
       path,
       'machines cannot have addresses of this network',
       'Use a private range such as `10.144.0.0/16`.',
     )
-  } else if (!privateNetworks.some((each) => contains(each, parsed))) {
+  } else if (!privateNetworks.some((each) => each.bits <= parsed.bits && contains(each, parsed))) {
     statements.warning(
       path,
       'is no private range: machines of the internet with such addresses cannot be reached',
@@ -107,20 +107,20 @@ function checkOverlay(text: string, path: string | undefined, statements: Statem
 }
 
 /** k3s takes one network, or an IPv4 and an IPv6 one with a comma between them. */
-function checkK3sNetwork(text: string, path: string | undefined, statements: Statements): Ipv4Network[] {
-  const networks: Ipv4Network[] = []
+function checkK3sNetwork(text: string, path: string | undefined, statements: Statements): Prefix[] {
+  const networks: Prefix[] = []
   for (const part of text.split(',')) {
-    const parsed = parseIpv4Cidr(part)
+    const parsed = parsePrefix(part)
     if (parsed !== undefined) {
-      if (!parsed.exact && path !== undefined) {
+      if (!isExact(part, parsed) && path !== undefined) {
         statements.error(
           path,
           'is an address within a network, not the network',
-          `Did you mean \`${formatIpv4Cidr(parsed)}\`?`,
+          `Did you mean \`${formatPrefix(parsed)}\`?`,
         )
       }
       networks.push(parsed)
-    } else if (path !== undefined && !isIpv6Cidr(part)) {
+    } else if (path !== undefined) {
       statements.error(
         path,
         `\`${part}\` is not a network`,
@@ -131,23 +131,25 @@ function checkK3sNetwork(text: string, path: string | undefined, statements: Sta
   return networks
 }
 
-function isIpv6Cidr(text: string): boolean {
-  const match = /^([0-9A-Fa-f:.]+)\/(\d{1,3})$/.exec(text)
-  return match !== null && isIPv6(match[1]!) && Number(match[2]) <= 128
+/** Whether the text is the network itself, and no address within it. */
+function isExact(text: string, { family, value }: Prefix): boolean {
+  const address = parseAddress(text.split('/')[0] ?? '')
+  return address?.family === family && address.value === value
 }
 
 function checkDns(
   dns: string,
-  service: readonly Ipv4Network[],
+  service: readonly Prefix[],
   servicePath: string | undefined,
   statements: Statements,
 ): void {
   const path = 'muster.k3s.cluster_dns'
   for (const part of dns.split(',')) {
-    const address = parseIpv4(part)
+    const address = parseAddress(part)
+    const alike = service.filter((each) => each.family === address?.family)
     if (address === undefined) {
-      if (!isIPv6(part)) statements.error(path, `\`${part}\` is not an IP address`)
-    } else if (service.length > 0 && !service.some((each) => contains(each, { first: address, bits: 32 }))) {
+      statements.error(path, `\`${part}\` is not an IP address`)
+    } else if (alike.length > 0 && !alike.some((each) => contains(each, address))) {
       statements.error(
         path,
         'the DNS address does not lie in the network of the services',

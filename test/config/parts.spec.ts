@@ -1,8 +1,6 @@
 // Proves the small parts of the configuration by examples and properties: templates, distances, networks, flags, schema, printing.
 import fc from 'fast-check'
-import ipaddr from 'ipaddr.js'
 import { describe, expect, it } from 'vitest'
-import { formatIpv4Cidr, overlaps, parseIpv4, parseIpv4Cidr } from '../../src/config/cidr.ts'
 import type { Diagnostic } from '../../src/config/index.ts'
 import {
   configSchema,
@@ -47,30 +45,6 @@ describe('editDistance', () => {
     expect(editDistance('token', 'tokne')).toBe(1)
     expect(closest('zzzz', ['token', 'zone'])).toBeUndefined()
     expect(closest('x'.repeat(1_000_000), ['token'])).toBeUndefined()
-  })
-})
-
-describe('IPv4 networks', () => {
-  const address = fc.ipV4()
-  const bits = fc.integer({ min: 0, max: 32 })
-
-  it('agree with ipaddr.js', () => {
-    fc.assert(
-      fc.property(address, bits, address, bits, (a, m, b, n) => {
-        const first = parseIpv4Cidr(`${a}/${m}`)!
-        const second = parseIpv4Cidr(`${b}/${n}`)!
-        expect(formatIpv4Cidr(first)).toBe(
-          `${ipaddr.IPv4.networkAddressFromCIDR(`${a}/${m}`).toString()}/${m}`,
-        )
-        const wider: [ipaddr.IPv4, number] = m <= n ? [ipaddr.IPv4.parse(a), m] : [ipaddr.IPv4.parse(b), n]
-        expect(overlaps(first, second)).toBe(ipaddr.IPv4.parse(m <= n ? b : a).match(wider))
-        expect(overlaps(second, first)).toBe(overlaps(first, second))
-      }),
-    )
-  })
-  it.each(['', '1.2.3', '1.2.3.256', '01.2.3.4', '1.2.3.4.5', 'a.b.c.d'])('%j is no address', (text) => {
-    expect(parseIpv4(text)).toBeUndefined()
-    expect(parseIpv4Cidr(`${text}/8`)).toBeUndefined()
   })
 })
 

@@ -401,7 +401,6 @@ reset: {reboot: true, reset-oem: false}
     expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([])
     expect(config).toMatchObject({
       token: 'b3RwOgogIA==',
-      networkName: 'kairos',
       hostname: 'node-{{ trunc 4 .MachineID }}',
       roles: ['control-plane'],
       bootstrap: { mode: 'expect', expect: 3 },
@@ -432,6 +431,8 @@ reset: {reboot: true, reset-oem: false}
     ['p2p: {auto: {enable: false}}', ['p2p.auto.enable']],
     ['p2p: {minimum_nodes: 2}', ['p2p.minimum_nodes']],
     ['k3s: {env: {K3S_URL: x}}', ['k3s.env']],
+    ['k3s: {env: {HTTP_PROXY: x}}', []],
+    ['muster: {k3s: {cluster_cidr: "10.42.0.0/16,fd42::/56", service_cidr: "10.43.0.0/16,fd43::/112"}}', []],
     ['k3s: {args: [--cluster-init]}', ['k3s.args.0']],
     ['kubevip: {eip: 192.0.2.1, version: v1}', ['kubevip.eip', 'kubevip.version']],
     ['runcmd: [a]\ninstall: {auto: true}', ['runcmd', 'install']],
@@ -440,6 +441,12 @@ reset: {reboot: true, reset-oem: false}
     ['muster: {addresses: {ipv4: 8.0.0.0/16}}', ['muster.addresses.ipv4']],
   ])('what has no effect yet says so, once: %s', (text, paths) => {
     expect(warningsOf(text)).toEqual(paths)
+  })
+
+  it('variables that k3s itself reads are left out of its environment', () => {
+    const { config } = read('k3s: {env: {K3S_URL: x, HTTP_PROXY: y}}\nk3s-agent: {env: {K3S_TOKEN: x, A: 1}}')
+    expect(config?.k3s.serverEnvironment).toEqual({ HTTP_PROXY: 'y' })
+    expect(config?.k3s.agentEnvironment).toEqual({ A: '1' })
   })
 
   it('one server, where high availability is switched off', () => {

@@ -32,6 +32,9 @@ export interface K3sInit {
   readonly nodePassword: string
   /** More environment for the unit: a lab names its host here. */
   readonly environment?: Readonly<Record<string, string>>
+  /** What the user set for k3s in one role. */
+  readonly serverEnvironment?: Readonly<Record<string, string>>
+  readonly agentEnvironment?: Readonly<Record<string, string>>
   /** Where the local endpoints listen; another one only where several nodes share one network stack. */
   readonly loopback?: string
 }
@@ -112,7 +115,8 @@ class K3sDriver implements Distribution {
   }
 
   #unit(role: K3sRole): ServiceUnit {
-    const { binary, root, environment } = this.#init
+    const { binary, root, environment, serverEnvironment, agentEnvironment } = this.#init
+    const own = role === 'agent' ? agentEnvironment : serverEnvironment
     const layout = this.#layout
     const flags = ['--data-dir', layout.data, '--token-file', join(root, tokenPath)]
     const server = ['--agent-token-file', join(root, agentTokenPath), '--write-kubeconfig', layout.kubeconfig]
@@ -120,7 +124,7 @@ class K3sDriver implements Distribution {
       name: role === 'agent' ? units.agent : units.server,
       description: role === 'agent' ? 'Lightweight Kubernetes (worker)' : 'Lightweight Kubernetes (server)',
       command: role === 'agent' ? [binary, 'agent', ...flags] : [binary, 'server', ...flags, ...server],
-      environment: { ...environment, ...(root === '' ? {} : { K3S_CONFIG_FILE: layout.config }) },
+      environment: { ...own, ...environment, ...(root === '' ? {} : { K3S_CONFIG_FILE: layout.config }) },
       // k3s would put the data away and rejoin by itself; the newest plan has to say so first.
       unlessExists: layout.tombstone,
     }

@@ -245,8 +245,7 @@ export const musterSchema: z.ZodType<MusterBlock | undefined> = z
         mtu: whole(
           1_280,
           9_000,
-          'Largest packet in the overlay. Never under 1280, the least that IPv6 allows.',
-          defaults.mtu,
+          'Largest packet in the overlay. Left out: what the smallest link allows. Never under 1280, the least that IPv6 allows.',
         ),
       })
       .optional()
