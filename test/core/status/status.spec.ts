@@ -236,7 +236,9 @@ describe('waits', () => {
     const site = running()
     const note = 'ready with the flags of an older spec: restarts after h1'
     const view = edited(site.view(), node(1), { phase: 'k3s-outdated', note })
-    expect(statusOf(inputOf(site, { view })).waiting).toMatchObject([{ for: 'restart', message: `k3s is ${note}.` }])
+    expect(statusOf(inputOf(site, { view })).waiting).toMatchObject([
+      { for: 'restart', message: `k3s is ${note}.` },
+    ])
   })
 
   it('name the change of etcd that is under way', () => {
