@@ -46,7 +46,9 @@ export async function runCommandLine(
 export function report(error: unknown, terminal: Terminal): ExitCode {
   if (isCoded(error)) {
     terminal.stderr.write(`muster: ${error.message}\n`)
-    if (error.hint !== '') terminal.stderr.write(`        ${error.hint}\n`)
+    // A usage error explains itself; every other code has a page in docs/errors.md.
+    const code = error.code === 'ERR_USAGE' ? '' : ` (${error.code})`
+    if (error.hint !== '') terminal.stderr.write(`        ${error.hint}${code}\n`)
     return error.exitCode
   }
   // A broken assumption of the program itself: the stack is what the report needs.
@@ -57,8 +59,10 @@ export function report(error: unknown, terminal: Terminal): ExitCode {
 }
 
 /** `MusterError` and the agent's own errors look alike. */
-function isCoded(error: unknown): error is Error & { readonly hint: string; readonly exitCode: ExitCode } {
-  return error instanceof Error && 'hint' in error && 'exitCode' in error
+function isCoded(
+  error: unknown,
+): error is Error & { readonly code: string; readonly hint: string; readonly exitCode: ExitCode } {
+  return error instanceof Error && 'code' in error && 'hint' in error && 'exitCode' in error
 }
 
 function refuseStrayFlags(words: readonly string[]): void {
