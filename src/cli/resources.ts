@@ -119,7 +119,8 @@ export function statusText(status: StatusResource, wide: boolean): string {
     status.waiting.length === 0 ? 'Waiting for nothing.\n' : formatTable(waitingColumns(now), status.waiting)
   // What is well or not due yet needs no line; `-o wide` shows it all the same.
   const conditions = status.conditions.filter(
-    (condition) => wide || (condition.status === 'false' && condition.reason !== 'Waiting'),
+    ({ type, status: state, reason }) =>
+      wide || type === 'Departed' || (state === 'false' && reason !== 'Waiting'),
   )
   const columns = conditionColumns(now).filter((column) => wide || column.wide !== true)
   const table = conditions.length === 0 ? '' : `\n${formatTable(columns, conditions)}`

@@ -15,6 +15,10 @@ const obstacles: readonly string[] = [
   'EtcdQuorum',
 ]
 
+/** What to look at where machines were never heard of. */
+const unknownHint: string =
+  'Are they switched on, on this network, and told this token? Where multicast does not pass, name a static peer.'
+
 /** Conditions that explain a wait or stand beside it: they come after the waits. */
 const circumstances: readonly string[] = [
   'PeersFound',
@@ -55,10 +59,11 @@ export function why(status: NodeStatus, now: Instant): readonly string[] {
   return status.bootstrap.mode === 'auto' && status.plan === undefined ? [...lines, autoCaveat] : lines
 }
 
-function awaited({ message, since, retryAt }: Waiting, now: Instant): string {
-  const next =
-    retryAt === undefined ? '' : `, next try ${retryAt <= now ? 'now' : `in ${span(retryAt - now)}`}`
-  return `${message} (for ${span(now - since)}${next})`
+function awaited({ for: what, message, missing, since, retryAt }: Waiting, now: Instant): string {
+  // Rounded up: a try in half a second is not one in no time.
+  const next = retryAt === undefined ? '' : `, next try in ${span(Math.max(retryAt - now, 0) + 499)}`
+  const unknown = what === 'machines' && missing.some((name) => name.endsWith(' unknown'))
+  return `${message} (for ${span(now - since)}${next})${unknown ? ` ${unknownHint}` : ''}`
 }
 
 function failed(status: NodeStatus, type: string): readonly string[] {
