@@ -274,6 +274,20 @@ describe('conditions', () => {
       /10\.0\.0\.9: ForeignNetwork/,
     ],
     [
+      'PeersTrusted',
+      'false',
+      'ProtocolVersion',
+      { refused: [{ peer: node(2), address: '', code: 'ProtocolVersion', detail: '1, not 2' }] },
+      /host-\S+ \(\S+\): ProtocolVersion, 1, not 2/,
+    ],
+    [
+      'PeersTrusted',
+      'false',
+      'Equivocation',
+      { refused: [{ peer: node(2), address: '', code: 'Equivocation', detail: 'two votes in one ballot' }] },
+      /host-\S+ \(\S+\): Equivocation, two votes in one ballot/,
+    ],
+    [
       'IdentityTrusted',
       'false',
       'HardwareDiffers',
