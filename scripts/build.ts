@@ -1,10 +1,10 @@
 // Builds dist/: the command as one minified file, the library, and its types.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { build } from 'rolldown'
-import { asciiOnly, leanStart } from './lean-bundle.ts'
+import { bundleCommand } from './bundle-command.ts'
 
 const top = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 const manifest = JSON.parse(readFileSync(`${top}/package.json`, 'utf8')) as {
@@ -15,27 +15,10 @@ const manifest = JSON.parse(readFileSync(`${top}/package.json`, 'utf8')) as {
 const dependencies = Object.keys(manifest.dependencies).map((name) => new RegExp(`^${name}(/|$)`))
 
 rmSync(`${top}/dist`, { recursive: true, force: true })
-await buildCommand('dist/muster.js')
+await bundleCommand(`${top}/dist/muster.js`)
+tellSize('dist/muster.js')
 await buildLibrary('dist/index.js')
 writeTypes()
-
-async function buildCommand(output: string): Promise<void> {
-  await build({
-    input: `${top}/src/cli/main.ts`,
-    platform: 'node',
-    plugins: [leanStart()],
-    output: {
-      file: `${top}/${output}`,
-      format: 'esm',
-      minify: true,
-      codeSplitting: false,
-      comments: { legal: true },
-    },
-  })
-  writeFileSync(`${top}/${output}`, asciiOnly(readFileSync(`${top}/${output}`, 'utf8')))
-  chmodSync(`${top}/${output}`, 0o755)
-  tellSize(output)
-}
 
 async function buildLibrary(output: string): Promise<void> {
   await build({
