@@ -1,6 +1,7 @@
 import type { NetworkEvent } from './ports.ts'
 import type { OverlayState } from './overlay/intent.ts'
 import type { K3sObservation, K3sStepResult } from './k3s/types.ts'
+import type { NodeId } from './model/ids.ts'
 import type { SignedStatement } from './model/statement.ts'
 
 /** An order or a question that came over the agent's own API. */
@@ -9,6 +10,8 @@ export type LocalRequest =
   | { readonly kind: 'order'; readonly signed: SignedStatement }
   /** Root on this machine says that it is the node of its key; heard only where there is no operator key. */
   | { readonly kind: 'keep-identity' }
+  /** Root orders that an `auto` birth goes on without these; heard only where there is no operator key. */
+  | { readonly kind: 'go-on-without'; readonly without: readonly NodeId[] }
   /** Leave the cluster for good, or take that back. */
   | { readonly kind: 'leave'; readonly cancel: boolean }
 

@@ -186,6 +186,8 @@ export class ClusterNode {
         this.#quarantine.confirmHere()
         return { accepted: true, reason: 'Kept', message: 'this machine keeps its key' }
       }
+      case 'go-on-without':
+        return this.#words.orderWithout(request.without, view)
       case 'leave':
         return this.#leave(request.cancel)
     }

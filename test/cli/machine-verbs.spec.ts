@@ -70,7 +70,12 @@ describe('leave', () => {
   })
 
   it('passes on a refusal, and takes a goodbye back at once', async () => {
-    const body = { code: 'ERR_ORDER_REFUSED', message: 'The order was refused: no spare.', hint: '', exitCode: 1 }
+    const body = {
+      code: 'ERR_ORDER_REFUSED',
+      message: 'The order was refused: no spare.',
+      hint: '',
+      exitCode: 1,
+    }
     agent.answer({ '/v1/leave': { status: 409, body } })
     expect(await agent.run('leave')).toMatchObject({ code: 1, stderr: expect.stringContaining('no spare') })
     agent.answer({ '/v1/leave': accepted })
@@ -82,7 +87,10 @@ describe('leave', () => {
 describe('identity keep', () => {
   it('signs an order for this start of this machine alone', async () => {
     agent.answer({ '/v1/identity': identity, '/v1/order': accepted })
-    expect(await agent.run('identity', 'keep', '--key', key)).toMatchObject({ code: 0, stderr: 'it is done\n' })
+    expect(await agent.run('identity', 'keep', '--key', key)).toMatchObject({
+      code: 0,
+      stderr: 'it is done\n',
+    })
     const { networkId, epoch, clusterId, boot } = identity
     expect(ordered()).toEqual({ kind: 'keep', networkId, epoch, clusterId, subject: nodeId, boot })
   })
@@ -115,6 +123,16 @@ describe('start --without', () => {
     agent.answer({ '/v1/spec': spec, '/v1/members': members, '/v1/order': accepted })
     expect(await agent.run('start', '--without', text, '--key', key)).toMatchObject({ code: 0 })
     expect(ordered()).toMatchObject({ kind: 'without', networkId: spec.networkId, without: [silent] })
+  })
+
+  it('where the network has no operator key, root decides', async () => {
+    agent.answer({
+      '/v1/spec': { ...spec, operatorKey: 'none' },
+      '/v1/members': members,
+      '/v1/start': accepted,
+    })
+    expect(await agent.run('start', '--without', 'h4')).toMatchObject({ code: 0, stderr: 'it is done\n' })
+    expect(agent.requests.at(-1)?.body).toBe(JSON.stringify({ without: [silent] }))
   })
 
   it.each([

@@ -195,13 +195,19 @@ export interface LeaveRequest {
   readonly cancel: boolean
 }
 
+/** Body of `POST /v1/start`, for a network without an operator key. */
+export interface StartRequest {
+  /** Node ids that the birth goes on without. */
+  readonly without: readonly NodeId[]
+}
+
 /** Body of `POST /v1/order`. */
 export interface OrderRequest {
   /** Canonical bytes of a SignedStatement (core/model/wire), in hexadecimal. */
   readonly signed: string
 }
 
-/** Answer of `POST /v1/order`, `/v1/leave` and `/v1/identity/keep`. */
+/** Answer of `POST /v1/order`, `/v1/leave`, `/v1/start` and `/v1/identity/keep`. */
 export interface OrderResource extends Resource<'OrderAnswer'> {
   readonly accepted: boolean
   readonly reason: string

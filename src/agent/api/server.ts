@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { CodecError, decodeStrict } from '../../core/model/codec.ts'
+import { charterListMax } from '../../core/model/limits.ts'
 import type { LocalRequest } from '../../core/input.ts'
 import type { SignedStatement } from '../../core/model/statement.ts'
 import { signedStatementCodec } from '../../core/model/wire.ts'
@@ -38,6 +39,10 @@ const stampIntervalMs = 1_000
 
 /** A watcher gets a line at most so often. */
 const watchIntervalMs = 250
+
+const startBody = z.strictObject({
+  without: z.array(z.string().regex(/^[1-9A-HJ-NP-Za-km-z]{32,64}$/)).max(charterListMax),
+})
 
 const leaveBody = z.strictObject({ cancel: z.boolean() })
 
@@ -221,6 +226,12 @@ function requestOf(path: string, text: string): LocalRequest {
       if (!body.success) throw new MusterError('ERR_USAGE', { detail: 'a goodbye is {"cancel": false}' })
       return { kind: 'leave', cancel: body.data.cancel }
     }
+    case '/v1/start': {
+      const body = startBody.safeParse(parsed(text))
+      if (!body.success)
+        throw new MusterError('ERR_USAGE', { detail: 'a start is {"without": ["<node id>"]}' })
+      return { kind: 'go-on-without', without: body.data.without }
+    }
     case '/v1/identity/keep':
       return { kind: 'keep-identity' }
     default:
@@ -240,7 +251,8 @@ function decodeOrder(hex: string): SignedStatement {
   try {
     return decodeStrict(signedStatementCodec, Buffer.from(hex, 'hex'))
   } catch (error) {
-    if (error instanceof CodecError) throw new MusterError('ERR_USAGE', { detail: `the order is ${error.message}` })
+    if (error instanceof CodecError)
+      throw new MusterError('ERR_USAGE', { detail: `the order is ${error.message}` })
     throw error
   }
 }

@@ -1,4 +1,11 @@
-import type { IdentityResource, MemberList, OrderResource, SpecResource } from '../../agent/api/resources.ts'
+import type {
+  IdentityResource,
+  LeaveRequest,
+  MemberList,
+  OrderResource,
+  SpecResource,
+  StartRequest,
+} from '../../agent/api/resources.ts'
 import { MusterError } from '../../errors.ts'
 import { ask, socketOf } from '../agent-access.ts'
 import { usage } from '../arguments.ts'
@@ -19,13 +26,18 @@ it. The address becomes free with the plan that retires the node. k3s is stopped
     flags: {
       cancel: { type: 'boolean', summary: 'take the goodbye back: the machine stays, or joins again' },
       'no-wait': { type: 'boolean', summary: 'say goodbye and return at once' },
-      timeout: { type: 'string', value: 'TIME', default: '900', summary: 'give up waiting after, in seconds or as 15m' },
+      timeout: {
+        type: 'string',
+        value: 'TIME',
+        default: '900',
+        summary: 'give up waiting after, in seconds or as 15m',
+      },
       ...agentFlags,
     },
     examples: ['muster leave', 'muster leave --cancel'],
     run: async (invocation) => {
       const cancel = invocation.flags.isSet('cancel')
-      const answer = await post(invocation, '/v1/leave', { cancel })
+      const answer = await post(invocation, '/v1/leave', { cancel } satisfies LeaveRequest)
       invocation.terminal.stderr.write(`${answer.message}\n`)
       if (cancel || invocation.flags.isSet('no-wait')) return
       const code = await awaitGoal(invocation, 'Departed')
@@ -60,7 +72,8 @@ operator key; where the token has none, root on this machine decides.`,
     path: ['start'],
     summary: 'Let a birth with bootstrap auto go on without machines that fell silent',
     description: `auto decides nothing without a machine that it ever heard of. This order names those that are gone for
-good; a machine that is only cut off could found a second cluster.`,
+good; a machine that is only cut off could found a second cluster. Signed with the operator key; where the
+token has none, root decides.`,
     flags: {
       without: { type: 'string', value: 'NODE', multiple: true, summary: 'node id, its end, or hostname' },
       ...keyFlag,
@@ -71,13 +84,15 @@ good; a machine that is only cut off could found a second cluster.`,
       const wanted = invocation.flags.texts('without')
       if (wanted.length === 0) throw usage('name whom to go on without: --without NODE')
       const present = await ask<SpecResource>(invocation, '/v1/spec')
-      if (present.operatorKey === 'none') throw usage('this network has no operator key to sign the order with')
       const { items } = await ask<MemberList>(invocation, '/v1/members')
       const ids = wanted.map((text) => idOf(text, items))
-      const answer = await signed(invocation, async (key) => {
-        const { withoutOrder } = await import('../../agent/api/operator.ts')
-        return withoutOrder(key, present, ids)
-      })
+      const answer =
+        present.operatorKey === 'none'
+          ? await post(invocation, '/v1/start', { without: ids } satisfies StartRequest)
+          : await signed(invocation, async (key) => {
+              const { withoutOrder } = await import('../../agent/api/operator.ts')
+              return withoutOrder(key, present, ids)
+            })
       invocation.terminal.stderr.write(`${answer.message}\n`)
     },
   },
@@ -86,7 +101,8 @@ good; a machine that is only cut off could found a second cluster.`,
 /** Who is meant: a whole id (also of a machine that was never admitted), the end of one, or a hostname. */
 function idOf(text: string, members: MemberList['items']): string {
   const found = members.filter(
-    ({ nodeId, hostname }) => hostname === text || nodeId === text || (text.length >= 6 && nodeId.endsWith(text)),
+    ({ nodeId, hostname }) =>
+      hostname === text || nodeId === text || (text.length >= 6 && nodeId.endsWith(text)),
   )
   if (found.length > 1) throw usage(`${text} may be any of ${found.map(({ nodeId }) => nodeId).join(', ')}`)
   if (found[0] !== undefined) return found[0].nodeId

@@ -225,7 +225,7 @@ export class Decisions {
       view: membership.view(),
       planHeard: history.heardOfPlan,
       holdMs: this.holdMs,
-      without: words.without(),
+      without: words.without((signer) => this.#seen.has(signer)),
     }
   }
 

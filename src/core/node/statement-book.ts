@@ -60,7 +60,9 @@ export class StatementBook {
   }
 
   /** Who said a statement of this kind, and what, in the order in which it came. */
-  ofKind<K extends Statement['kind']>(kind: K): readonly (readonly [NodeId, Extract<Statement, { kind: K }>])[] {
+  ofKind<K extends Statement['kind']>(
+    kind: K,
+  ): readonly (readonly [NodeId, Extract<Statement, { kind: K }>])[] {
     return [...this.#entries.values()].flatMap(({ statement, signer }) =>
       statement.kind === kind ? [[signer, statement as Extract<Statement, { kind: K }>] as const] : [],
     )
@@ -81,7 +83,8 @@ export class StatementBook {
   }
 
   #genuine({ statement, signer, signature }: SignedStatement, scope: StatementScope): boolean {
-    if (isOrder(statement)) {
+    // Where there is no operator key, root on any machine of the network may order a birth to go on.
+    if (isOrder(statement) && !(statement.kind === 'without' && scope.operatorKey === 'none')) {
       return (
         scope.operatorKey !== 'none' &&
         signer === scope.operatorKey &&
@@ -124,7 +127,9 @@ export function isPending(statement: Statement, { header, body }: ClusterPlan): 
 /** An order that a later one has replaced may still be on its way from peer to peer. */
 function isOlderOrder(order: Statement, held: Statement): boolean {
   return (
-    (order.kind === 'without' || order.kind === 'spec') && held.kind === order.kind && order.serial < held.serial
+    (order.kind === 'without' || order.kind === 'spec') &&
+    held.kind === order.kind &&
+    order.serial < held.serial
   )
 }
 

@@ -1,6 +1,6 @@
 import type { LocalAnswer } from '../effect.ts'
 import type { Instant, NodeId } from '../model/ids.ts'
-import { shortId, sortedIds } from '../model/ids.ts'
+import { compareIds, shortId, sortedIds } from '../model/ids.ts'
 import type { MemberRecord, MembershipView } from '../model/member.ts'
 import type { ClusterPlan } from '../model/plan.ts'
 import type { InitialisedStatement, SignedStatement, Statement } from '../model/statement.ts'
@@ -49,9 +49,31 @@ export class Words {
     return this.#book.all()
   }
 
-  /** Listed nodes without which the operator ordered the birth to go on. */
-  without(): readonly NodeId[] {
-    return this.all().flatMap(({ statement }) => (statement.kind === 'without' ? statement.without : []))
+  /**
+   * Nodes without which the birth was ordered to go on: by the operator, or where there is no operator key by
+   * root on a machine that this node has heard of.
+   */
+  without(isKnown: (signer: NodeId) => boolean): readonly NodeId[] {
+    const { operatorKey } = this.#scope()
+    return this.#book
+      .ofKind('without')
+      .filter(([signer]) => signer === operatorKey || isKnown(signer))
+      .flatMap(([, { without }]) => without)
+      .toSorted(compareIds)
+  }
+
+  /** Root's own order for a birth of a network without an operator key, signed by this node. */
+  orderWithout(without: readonly NodeId[], view: MembershipView): LocalAnswer {
+    const { networkId, operatorKey } = this.#scope()
+    const { init } = this.#context
+    if (operatorKey !== 'none') {
+      const message = 'the operator decides that: sign the order with the operator key'
+      return { accepted: false, reason: 'OperatorOnly', message }
+    }
+    const held = this.#book.ofKind('without').find(([signer]) => signer === init.self)?.[1].serial ?? 0
+    const statement: Statement = { kind: 'without', networkId, serial: held + 1, without: sortedIds(without) }
+    const signature = init.crypto.sign('muster/statement/1', statement)
+    return this.order({ statement, signer: init.self, signature }, view)
   }
 
   /** The newest grant's initialiser's own word that it made the CA. */

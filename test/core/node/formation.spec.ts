@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { CertifiedHeader } from '../../../src/core/model/plan.ts'
 import { defaultSpec } from '../../../src/core/model/spec.ts'
 import type { SignedStatement } from '../../../src/core/model/statement.ts'
-import { networkId, VirtualCluster, virtualCrypto } from '../../support/virtual-cluster.ts'
+import { networkId, VirtualCluster, virtualCrypto, virtualId } from '../../support/virtual-cluster.ts'
 import { clustersOf, safetyViolations } from './safety.ts'
 
 describe('five machines with expect: 5', () => {
@@ -107,6 +107,29 @@ describe('other wishes for the birth', () => {
     const { certificate } = cluster.hosts[0]!.chain[0] as CertifiedHeader
     expect(certificate.terms?.without).toEqual([silent])
     cluster.start(4)
+    expect(cluster.run(120_000, () => cluster.isActive())).toBe(true)
+    expect(clustersOf(cluster)).toHaveLength(1)
+    expect(safetyViolations(cluster)).toEqual([])
+  })
+})
+
+describe('a birth of a network without an operator key', () => {
+  it('goes on without a silent machine by the word of root on one that is known, and of no stranger', () => {
+    const cluster = new VirtualCluster({ count: 5, bootstrap: { mode: 'auto' } })
+    cluster.run(10_000)
+    cluster.kill(4)
+    cluster.run(90_000)
+    const silent = cluster.hosts[4]!.id
+    const stranger = virtualId(99)
+    const statement = { kind: 'without', networkId, serial: 1, without: [silent] } as const
+    const signature = virtualCrypto(stranger).sign('muster/statement/1', statement)
+    for (const index of [0, 1, 2, 3]) {
+      const from = cluster.hosts[(index + 1) % 4]!.id
+      cluster.inject(from, index, { kind: 'statement', signed: { statement, signer: stranger, signature } })
+    }
+    cluster.run(60_000)
+    expect(cluster.adoptions).toEqual([])
+    cluster.tell(2, { kind: 'request', requestId: 1, request: { kind: 'go-on-without', without: [silent] } })
     expect(cluster.run(120_000, () => cluster.isActive())).toBe(true)
     expect(clustersOf(cluster)).toHaveLength(1)
     expect(safetyViolations(cluster)).toEqual([])
