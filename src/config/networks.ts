@@ -24,9 +24,7 @@ const overlayBitsMin = 8
 const network = (text: string): Prefix => parsePrefix(text)!
 
 /** Networks that no host can have an address of. */
-const unusable: readonly Prefix[] = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'].map(
-  network,
-)
+const unusable: readonly Prefix[] = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'].map(network)
 
 /** RFC 1918, RFC 6598 (shared address space) and RFC 2544 (benchmarks): never routed on the internet. */
 const privateNetworks: readonly Prefix[] = [

@@ -38,7 +38,12 @@ function start(name: string, config: string, prepare?: (root: string) => void): 
 
 describe('an agent that cannot start', () => {
   it.each([
-    ['a cut token', `muster: {token: ${token.slice(0, -20)}}`, 'ERR_TOKEN_TRUNCATED', /Copy the whole token again/],
+    [
+      'a cut token',
+      `muster: {token: ${token.slice(0, -20)}}`,
+      'ERR_TOKEN_TRUNCATED',
+      /Copy the whole token again/,
+    ],
     ['a mistyped token', `muster: {token: ${mistyped}}`, 'ERR_TOKEN_CHECKSUM', /do not type it/],
     ['something else than a token', 'muster: {token: hello}', 'ERR_TOKEN_UNKNOWN', /muster token new/],
     ['no token', 'muster: {control_plane: 3}', 'ERR_TOKEN_MISSING', /on every machine/],

@@ -183,7 +183,8 @@ h2     suspect   waiting     -               -            -      3s      -
       expect(await agent.run(verb)).toEqual({
         code: 3,
         stdout: '',
-        stderr: 'muster: There is no active cluster yet.\n        `muster status` says what is awaited. (ERR_NOT_READY)\n',
+        stderr:
+          'muster: There is no active cluster yet.\n        `muster status` says what is awaited. (ERR_NOT_READY)\n',
       })
       agent.answer({ '/v1/kubeconfig': { kubeconfig: '\n' } })
       expect(await agent.run(verb)).toMatchObject({ code: 3, stdout: '' })

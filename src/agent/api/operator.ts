@@ -106,7 +106,11 @@ export function withoutOrder(
   return signedOrder(keyPath, present.operatorKey, statement)
 }
 
-async function signedOrder(keyPath: string, operatorKey: string, statement: Statement): Promise<OrderRequest> {
+async function signedOrder(
+  keyPath: string,
+  operatorKey: string,
+  statement: Statement,
+): Promise<OrderRequest> {
   const key = await readOperatorKey(keyPath)
   if (key.publicKey !== operatorKey) {
     throw new MusterError('ERR_OPERATOR_KEY', {

@@ -248,10 +248,16 @@ describe.skipIf(!can)(`the k3s driver${can ? '' : ` (NOT RUN: ${missingTools} mi
     async () => {
       cluster.log.length = 0
       const before = cluster.plan
-      const k3s = { ...before.body.spec.k3s, serverArgs: { 'kube-apiserver-arg': ['v=4'] }, agentArgs: { debug: ['true'] } }
+      const k3s = {
+        ...before.body.spec.k3s,
+        serverArgs: { 'kube-apiserver-arg': ['v=4'] },
+        agentArgs: { debug: ['true'] },
+      }
       const body = { ...before.body, spec: { ...before.body.spec, k3s } }
       cluster.plan = { header: { ...before.header, generation: 3 }, body }
-      await cluster.until('all restarted', () => cluster.nodes.every(({ decision }) => decision?.note.includes('older spec')))
+      await cluster.until('all restarted', () =>
+        cluster.nodes.every(({ decision }) => decision?.note.includes('older spec')),
+      )
       await cluster.until('all ready', allReady)
       const starts = cluster.log.filter((line) => line.endsWith(' start'))
       expect(starts).toEqual(['n1 start', 'n2 start', 'n3 start', 'n4 start'])

@@ -17,7 +17,11 @@ describe('the smallest MTU below the overlay', () => {
     ['one link', [lo, link('eth0', 1_500)], 1_500],
     ['the smallest of several', [lo, link('eth0', 9_000), link('wg0', 1_400)], 1_400],
     ['not the overlay itself', [link('eth0', 1_500), link('muster0', 1_300)], 1_500],
-    ['not what the cluster made', [link('eth0', 1_500), link('flannel.1', 1_350), link('cni0', 1_350)], 1_500],
+    [
+      'not what the cluster made',
+      [link('eth0', 1_500), link('flannel.1', 1_350), link('cni0', 1_350)],
+      1_500,
+    ],
     ['no link but the loopback', [lo], undefined],
   ])('%s', async (_, links, mtu) => {
     expect(await smallestUnderlayMtu(answering(links), ['muster0'])).toBe(mtu)

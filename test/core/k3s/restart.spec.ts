@@ -22,7 +22,11 @@ function changedPlan(): ClusterPlan {
 }
 
 /** The decision of a node that runs well with the old flags and has the new files on its disk. */
-function decide(self: string, phases: Partial<Record<string, MemberPhase>>, change: Partial<K3sInput> = {}): K3sDecision {
+function decide(
+  self: string,
+  phases: Partial<Record<string, MemberPhase>>,
+  change: Partial<K3sInput> = {},
+): K3sDecision {
   const plan = changedPlan()
   const role = team.includes(self) ? 'server' : 'agent'
   const old = flagsKeyOf(role, defaultSpec.k3s)
@@ -36,7 +40,14 @@ function decide(self: string, phases: Partial<Record<string, MemberPhase>>, chan
     ...(role === 'server' ? { hasEtcdData: true, members: team.map((id) => member(id)) } : {}),
   }
   const peers = nodes.map((id) => ({ id, phase: phases[id] ?? 'k3s-ready', generation: 3 }))
-  const input = inputOf({ plan, self, record, peers, observation: after(undefined, { ...well, unit: 'running' }), ...change })
+  const input = inputOf({
+    plan,
+    self,
+    record,
+    peers,
+    observation: after(undefined, { ...well, unit: 'running' }),
+    ...change,
+  })
   const first = decideK3s(input)
   expect(first.steps, 'the files are written before anything restarts').toMatchObject([{ kind: 'configure' }])
   const observation = after(first.steps[0], well)
@@ -56,7 +67,11 @@ describe('a server with flags of an older spec', () => {
     ['one after it is not well', { n3: 'k3s-joining' }, 'node-n3'],
   ])('waits while %s, and names it', (_, phases, name) => {
     const decision = decide('n2', phases)
-    expect(decision).toMatchObject({ steps: [], phase: 'k3s-outdated', waiting: { for: 'restart', missing: [name] } })
+    expect(decision).toMatchObject({
+      steps: [],
+      phase: 'k3s-outdated',
+      waiting: { for: 'restart', missing: [name] },
+    })
   })
 
   it('waits for one that is dead, or holds an older plan', () => {
@@ -68,10 +83,21 @@ describe('a server with flags of an older spec', () => {
 
 describe('a worker with flags of an older spec', () => {
   it('restarts after all servers, and after the workers before it', () => {
-    expect(decide('n4', { n5: 'k3s-outdated' }).steps).toMatchObject([{ kind: 'start', role: 'agent', restart: true }])
-    expect(decide('n4', { n3: 'k3s-outdated' })).toMatchObject({ steps: [], waiting: { missing: ['node-n3'] } })
-    expect(decide('n5', { n4: 'k3s-outdated' })).toMatchObject({ steps: [], waiting: { missing: ['node-n4'] } })
-    expect(decide('n4', { n5: 'k3s-starting' })).toMatchObject({ steps: [], waiting: { missing: ['node-n5'] } })
+    expect(decide('n4', { n5: 'k3s-outdated' }).steps).toMatchObject([
+      { kind: 'start', role: 'agent', restart: true },
+    ])
+    expect(decide('n4', { n3: 'k3s-outdated' })).toMatchObject({
+      steps: [],
+      waiting: { missing: ['node-n3'] },
+    })
+    expect(decide('n5', { n4: 'k3s-outdated' })).toMatchObject({
+      steps: [],
+      waiting: { missing: ['node-n4'] },
+    })
+    expect(decide('n4', { n5: 'k3s-starting' })).toMatchObject({
+      steps: [],
+      waiting: { missing: ['node-n5'] },
+    })
   })
 })
 
@@ -101,13 +127,18 @@ describe('a cluster whose spec the operator changes', () => {
     const restarted: number[] = []
     cluster.onEffect = (host, effect) => {
       if (effect.kind !== 'k3s' || effect.step.kind !== 'start') return
-      expect(cluster.hosts.filter(({ index }) => !isReady(index)), 'nobody else is down').toEqual([])
+      expect(
+        cluster.hosts.filter(({ index }) => !isReady(index)),
+        'nobody else is down',
+      ).toEqual([])
       restarted.push(host.index)
     }
     cluster.tell(0, { kind: 'request', requestId: 1, request: { kind: 'order', signed } })
     expect(cluster.run(180_000, () => restarted.length === 5 && all())).toBe(true)
     cluster.run(60_000)
-    const servers = plan.body.assignments.filter(({ role }) => role === 'control-plane').map(({ nodeId }) => nodeId)
+    const servers = plan.body.assignments
+      .filter(({ role }) => role === 'control-plane')
+      .map(({ nodeId }) => nodeId)
     const ids = restarted.map((index) => cluster.hosts[index]!.id)
     expect(ids.slice(0, 3)).toEqual(servers.toSorted())
     expect(new Set(ids).size).toBe(5)

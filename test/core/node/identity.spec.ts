@@ -121,10 +121,16 @@ describe('an original that hears of a clone', () => {
     const cluster = activeCluster()
     const clone = twin(cluster, 1, { incarnation: cluster.view(1).own.incarnation + 2 ** 20 })
     for (const index of [0, 1, 2]) {
-      cluster.inject(cluster.hosts[(index + 1) % 3]!.id, index, { kind: 'gossip', records: [clone], claims: [] })
+      cluster.inject(cluster.hosts[(index + 1) % 3]!.id, index, {
+        kind: 'gossip',
+        records: [clone],
+        claims: [],
+      })
     }
     cluster.run(10_000)
-    const heard = cluster.view(0).membership.members.find(({ record }) => record.nodeId === cluster.hosts[1]!.id)
+    const heard = cluster
+      .view(0)
+      .membership.members.find(({ record }) => record.nodeId === cluster.hosts[1]!.id)
     expect(heard?.record.bootNonce).toBe(cluster.view(1).own.bootNonce)
     expect(heard?.record.incarnation).toBe(clone.record.incarnation + 1)
     expect(heard?.liveness).toBe('alive')
@@ -149,14 +155,16 @@ describe('a node that leaves', () => {
   const retired = (cluster: VirtualCluster, index: number): boolean =>
     cluster
       .views()
-      .every(({ chain }) => chain.newest!.plan.body.retired.some(({ nodeId }) => nodeId === cluster.hosts[index]!.id))
+      .every(({ chain }) =>
+        chain.newest!.plan.body.retired.some(({ nodeId }) => nodeId === cluster.hosts[index]!.id),
+      )
 
   it('is retired by the next plans if it is a worker, also over a restart, and stops its k3s', () => {
     const cluster = activeCluster(5)
     const worker = indexOf(cluster, 'worker')
-    const { address4 } = cluster.view(0).chain.newest!.plan.body.assignments.find(
-      ({ nodeId }) => nodeId === cluster.hosts[worker]!.id,
-    )!
+    const { address4 } = cluster
+      .view(0)
+      .chain.newest!.plan.body.assignments.find(({ nodeId }) => nodeId === cluster.hosts[worker]!.id)!
     expect(leave(cluster, worker)).toMatchObject(accepted(true, 'Leaving'))
     cluster.kill(worker)
     cluster.start(worker)
@@ -174,7 +182,9 @@ describe('a node that leaves', () => {
     const server = indexOf(cluster, 'control-plane')
     expect(leave(cluster, server)).toMatchObject(accepted(true, 'Leaving'))
     expect(cluster.run(180_000, () => retired(cluster, server))).toBe(true)
-    const servers = cluster.view(0).chain.newest!.plan.body.assignments.filter((one) => one.role === 'control-plane')
+    const servers = cluster
+      .view(0)
+      .chain.newest!.plan.body.assignments.filter((one) => one.role === 'control-plane')
     expect(servers).toHaveLength(3)
     expect(safetyViolations(cluster)).toEqual([])
   })
@@ -182,14 +192,16 @@ describe('a node that leaves', () => {
   it('comes back under its name and address when the goodbye is taken back', () => {
     const cluster = activeCluster(5)
     const worker = indexOf(cluster, 'worker')
-    const before = cluster.view(0).chain.newest!.plan.body.assignments.find(
-      ({ nodeId }) => nodeId === cluster.hosts[worker]!.id,
-    )
+    const before = cluster
+      .view(0)
+      .chain.newest!.plan.body.assignments.find(({ nodeId }) => nodeId === cluster.hosts[worker]!.id)
     leave(cluster, worker)
     cluster.run(60_000, () => retired(cluster, worker))
     expect(leave(cluster, worker, true)).toMatchObject(accepted(true, 'Staying'))
     const again = (): unknown =>
-      cluster.view(0).chain.newest!.plan.body.assignments.find(({ nodeId }) => nodeId === cluster.hosts[worker]!.id)
+      cluster
+        .view(0)
+        .chain.newest!.plan.body.assignments.find(({ nodeId }) => nodeId === cluster.hosts[worker]!.id)
     expect(cluster.run(60_000, () => again() !== undefined)).toBe(true)
     expect(again()).toMatchObject({ name: before!.name, address4: before!.address4 })
   })

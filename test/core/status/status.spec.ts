@@ -427,7 +427,9 @@ describe('why', () => {
     const log = new ConditionLog()
     buildStatus({ ...input, now: 1_000 }, log)
     const lines = why(buildStatus({ ...input, now: 61_000, discoveryAt: 62_000 }, log), 61_000)
-    expect(lines[0]).toMatch(/^Waiting for machines .*2 never heard of\. \(for 60 s, next try in 1 s\) Are they switched on/)
+    expect(lines[0]).toMatch(
+      /^Waiting for machines .*2 never heard of\. \(for 60 s, next try in 1 s\) Are they switched on/,
+    )
     expect(lines[1]).toMatch(/^PeersFound: /)
     expect(lines.join(' ')).not.toMatch(/OverlayReady|K3sInstalled|tun/)
   })
