@@ -1,19 +1,10 @@
 import type { Effect, LocalAnswer } from '../core/effect.ts'
 import type { Input, LocalRequest } from '../core/input.ts'
-import { inputQueueMax } from '../core/model/limits.ts'
 import type { ClusterNode, NodeView } from '../core/node.ts'
 import type { Distribution, Network, NetworkEvent, OverlayDevice, Store } from '../core/ports.ts'
 import { errorText, MusterError } from '../errors.ts'
 import type { Logger } from '../components.ts'
-
-/** k3s is looked at so often while something is under way, and when all is well. */
-const observeIntervalMs = { moving: 1_000, ready: 5_000 }
-
-/** The overlay's state is read so often. */
-const overlayIntervalMs = 2_000
-
-/** A store that cannot write is tried again after this; meanwhile nothing is said and nothing is done. */
-const persistRetryMs = 2_000
+import { overlayIntervalMs, persistRetryMs, Turns } from './turns.ts'
 
 /** What the end of a quarantine asks for. */
 export interface IdentityKeeper {
@@ -47,7 +38,7 @@ export interface AgentComponents {
  */
 export class Agent {
   readonly #components: AgentComponents
-  readonly #queue: Input[] = []
+  readonly #turns: Turns
   readonly #answers = new Map<number, (answer: LocalAnswer) => void>()
   readonly #watchers = new Set<() => void>()
   readonly #background = new Set<Promise<void>>()
@@ -62,11 +53,10 @@ export class Agent {
   #overlayTimer: NodeJS.Timeout | undefined
   #observeTimer: NodeJS.Timeout | undefined
   #storeFailure: string | undefined
-  #turns = 0
-  #stepsDone = 0
 
   constructor(components: AgentComponents) {
     this.#components = components
+    this.#turns = new Turns(components.node)
   }
 
   /** Starts the loop and everything that feeds it. */
@@ -109,7 +99,7 @@ export class Agent {
 
   /** Grows with every turn of the loop: a watchdog sees that the loop lives. */
   get turns(): number {
-    return this.#turns
+    return this.#turns.count
   }
 
   /** Hands a request to the core; resolves with its answer. */
@@ -128,27 +118,18 @@ export class Agent {
   }
 
   async #run(): Promise<void> {
-    const { node, clock } = this.#components
-    // The construction of the node has effects of its own: the raised boot counter is on disk before a word.
-    await this.#carryOutAll(node.drain())
+    await this.#carryOutAll(this.#turns.begin())
     for (;;) {
       await this.#untilSomethingToDo()
-      const inputs = this.#queue.splice(0)
-      const now = clock.now()
-      for (const input of inputs) node.handle(input, now)
-      const deadline = node.nextDeadline()
-      if (deadline !== undefined && deadline <= now) node.handle({ kind: 'deadline' }, now)
-      await this.#carryOutAll(node.drain())
-      this.#turns += 1
+      await this.#carryOutAll(this.#turns.take(this.#components.clock.now()))
       for (const watcher of this.#watchers) watcher()
-      if (this.#stopping && this.#queue.length === 0) return
+      if (this.#stopping && this.#turns.idle) return
     }
   }
 
   async #untilSomethingToDo(): Promise<void> {
-    if (this.#queue.length > 0 || this.#stopping) return
-    const deadline = this.#components.node.nextDeadline()
-    const waitMs = deadline === undefined ? 1_000 : Math.max(0, deadline - this.#components.clock.now())
+    if (!this.#turns.idle || this.#stopping) return
+    const waitMs = Math.max(0, this.#turns.nextDeadline() - this.#components.clock.now())
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, Math.min(waitMs, 1_000))
       this.#wake = () => {
@@ -160,9 +141,7 @@ export class Agent {
   }
 
   #push(input: Input | NetworkEvent): void {
-    // Messages are repeated by design; what this machine reports of itself is not.
-    if (input.kind === 'message' && this.#queue.length >= inputQueueMax) return
-    this.#queue.push(input)
+    this.#turns.push(input)
     this.#wake?.()
   }
 
@@ -199,7 +178,7 @@ export class Agent {
           }))
           if (result.kind === 'failed')
             logger.warn({ reason: 'K3sStepFailed' }, `${result.step}: ${result.detail}`)
-          this.#stepsDone += 1
+          this.#turns.stepDone()
           this.#push({ kind: 'k3s-result', result })
           await this.#look()
         })
@@ -267,23 +246,22 @@ export class Agent {
   #observeK3s(): void {
     if (this.#stopping) return
     this.#inBackground(async () => {
-      let ready = false
+      let againMs = this.#turns.lookAgainMs
       try {
-        ready = await this.#look()
+        againMs = await this.#look()
       } finally {
         // A look that failed is logged, and looked again: who stops looking never does anything about k3s.
-        const wait = ready ? observeIntervalMs.ready : observeIntervalMs.moving
-        if (!this.#stopping) this.#observeTimer = setTimeout(() => this.#observeK3s(), wait)
+        if (!this.#stopping) this.#observeTimer = setTimeout(() => this.#observeK3s(), againMs)
       }
     })
   }
 
-  /** Looks at k3s. What was seen before a step ended says nothing about afterwards, and is dropped. */
-  async #look(): Promise<boolean> {
-    const stepsDone = this.#stepsDone
-    const observation = await this.#components.distribution.observe()
-    if (stepsDone === this.#stepsDone) this.#push({ kind: 'k3s-observed', observation })
-    return observation.ready
+  /** Looks at k3s. When to look again, in milliseconds. */
+  async #look(): Promise<number> {
+    const seen = this.#turns.look()
+    const againMs = seen(await this.#components.distribution.observe())
+    this.#wake?.()
+    return againMs
   }
 }
 
