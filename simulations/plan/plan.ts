@@ -1,0 +1,106 @@
+import { z } from 'zod'
+
+// A fault plan: everything that will happen to a virtual site, as data. A seed makes a plan, a plan makes a
+// run, and the same plan makes the same run. Failures shrink by taking things out of the plan.
+
+const ms = z.number().int().min(0)
+const node = z.number().int().min(0)
+const share = z.number().min(0).max(1)
+const range = z.tuple([z.number().min(0), z.number().min(0)])
+
+const cut = z.object({
+  kind: z.literal('cut'),
+  at: ms,
+  forMs: ms,
+  from: z.array(node),
+  to: z.array(node),
+  /** Only what goes from `from` to `to` is lost. */
+  oneWay: z.boolean(),
+})
+
+/** One fault. `at` is virtual time in milliseconds; `forMs` how long it lasts. */
+export const faultSchema = z.discriminatedUnion('kind', [
+  cut,
+  /** Power off and on again. What was not synced is kept or lost, as `keeps` says. */
+  z.object({ kind: z.literal('power-cut'), at: ms, forMs: ms, node, keeps: z.boolean() }),
+  /** Power off at the first write after `at`, just before it is durable or just after, before anything is said. */
+  z.object({ kind: z.literal('crash-at-write'), at: ms, forMs: ms, node, after: z.boolean() }),
+  /** The agent stands still, and goes on. */
+  z.object({ kind: z.literal('pause'), at: ms, forMs: ms, node }),
+  /** Messages on these links wait until the end. */
+  z.object({ kind: z.literal('clog'), at: ms, forMs: ms, from: z.array(node), to: z.array(node) }),
+  z.object({ kind: z.literal('slow-disk'), at: ms, forMs: ms, node, syncMs: ms }),
+  z.object({ kind: z.literal('full-disk'), at: ms, forMs: ms, node }),
+  /** An empty disk: the machine comes back as somebody new. */
+  z.object({ kind: z.literal('wipe'), at: ms, forMs: ms, node }),
+  /** Damage that the store finds at its next start: it refuses to start, and the disk is replaced after `forMs`. */
+  z.object({ kind: z.literal('bit-rot'), at: ms, forMs: ms, node }),
+  /** The disk goes back to what it held `backMs` ago (a snapshot of a virtual machine). */
+  z.object({ kind: z.literal('rollback'), at: ms, forMs: ms, node, backMs: ms }),
+  /** A copy of the disk wakes up in one more machine. */
+  z.object({ kind: z.literal('clone'), at: ms, node }),
+  /** k3s neither starts nor answers on this machine. */
+  z.object({ kind: z.literal('k3s-hang'), at: ms, forMs: ms, node }),
+  /** A member that lies: two votes in one ballot, records of others, noise, or silence as a voter. */
+  z.object({
+    kind: z.literal('lie'),
+    at: ms,
+    forMs: ms,
+    node,
+    how: z.enum(['equivocate', 'forge', 'flood', 'withhold']),
+  }),
+])
+
+/** One fault of a plan. */
+export type Fault = z.infer<typeof faultSchema>
+
+/** A whole plan. */
+export const planSchema = z.object({
+  format: z.literal('muster-plan/1'),
+  seed: z.number().int().min(0),
+  nodes: z.number().int().min(1).max(10_000),
+  bootstrap: z.discriminatedUnion('mode', [
+    z.object({ mode: z.literal('expect'), expect: z.number().int().min(1) }),
+    z.object({
+      mode: z.literal('tolerate'),
+      expect: z.number().int().min(1),
+      tolerate: z.number().int().min(0),
+      slack: z.number().int().min(0),
+    }),
+    z.object({ mode: z.literal('auto') }),
+  ]),
+  controlPlane: z.number().int().min(1).max(7),
+  /** When each machine gets power for the first time. */
+  boots: z.array(ms),
+  /** Multicast reaches machines of the same segment only; others meet in the DHT. */
+  segments: z.array(z.number().int().min(0)),
+  /** Pairs that can never connect (both behind a NAT). */
+  noPath: z.array(z.tuple([node, node])),
+  network: z.object({
+    delayMs: range,
+    /** Share of messages that take `tailMs`. */
+    tail: share,
+    tailMs: range,
+    loss: share,
+    duplicate: share,
+    /** Share of DHT answers that name somebody who does not exist. */
+    stale: share,
+  }),
+  disk: z.object({ syncMs: range }),
+  /** Each clock runs faster or slower by up to this share. */
+  drift: z.number().min(0).max(0.2),
+  k3s: z.object({ startMs: range, failure: share, lostReply: share }),
+  timers: z.record(z.string(), z.number()),
+  faults: z.array(faultSchema),
+  /** Faults end here. */
+  horizonMs: ms,
+  /** Machines that are whole again after the horizon; the others stay switched off. */
+  core: z.array(node),
+  /** The core must be one active cluster so long after the horizon. */
+  patienceMs: ms,
+  /** Messages pass through the real codec, and signatures are real hashes. */
+  codec: z.boolean(),
+})
+
+/** Everything that will happen to a virtual site. */
+export type Plan = z.infer<typeof planSchema>

@@ -1,0 +1,15 @@
+import type { Effect } from '../../src/core/effect.ts'
+import type { Input } from '../../src/core/input.ts'
+import type { NodeInit, NodeView } from '../../src/core/node.ts'
+
+/** What runs on a machine of the world: the production `ClusterNode`, or a rival's rule in the same shape. */
+export interface Core {
+  handle(input: Input, now: number): void
+  drain(): readonly Effect[]
+  nextDeadline(): number
+  /** The production view; a rival has none, and is judged by what it does to k3s alone. */
+  view?(): NodeView
+}
+
+/** Makes the core of a machine at its start. `index` is the machine's number in the plan. */
+export type CoreFactory = (init: NodeInit, index: number) => Core
