@@ -11,8 +11,9 @@ import { beaconPort } from './settings.ts'
 //
 //   packet = version (1) | nonce (12) | AES-256-GCM(session (8) | counter (6) | tcp port (2) | peer id) | tag (16)
 //
-// The key comes from the token: strangers can neither read nor forge a packet. A replayed one is known by its
-// counter; one from a former session leads to a dial, and the dial to nothing.
+// The key comes from the token, and the sender's address is sealed with it (as associated data): strangers can
+// neither read nor forge a packet, nor send one again from an address of theirs to be dialled in its place. A
+// replayed one is known by its counter; one from a former session leads to a dial, and the dial to nothing.
 
 /** Administratively scoped (RFC 2365); the last two octets are "MS". */
 const group4 = '239.255.77.83'
@@ -38,23 +39,26 @@ export function beaconKey(admissionKey: Uint8Array): Buffer {
   return createHmac('sha256', admissionKey).update('muster beacon 1').digest()
 }
 
-export function sealCall(key: Uint8Array, call: BeaconCall): Buffer {
+/** @param from the sender's IP address, without a zone */
+export function sealCall(key: Uint8Array, call: BeaconCall, from: string): Buffer {
   const nonce = randomBytes(nonceBytes)
   const head = Buffer.alloc(headBytes)
   head.write(call.session, 'hex')
   head.writeUIntBE(call.counter, 8, 6)
   head.writeUInt16BE(call.port, 14)
   const cipher = createCipheriv('aes-256-gcm', key, nonce)
+  cipher.setAAD(Buffer.from(from))
   const sealed = Buffer.concat([cipher.update(head), cipher.update(call.peer), cipher.final()])
   return Buffer.concat([Uint8Array.of(packetVersion), nonce, sealed, cipher.getAuthTag()])
 }
 
-/** Undefined for everything that is not a packet of this network. */
-export function openCall(key: Uint8Array, packet: Uint8Array): BeaconCall | undefined {
+/** Undefined for everything that is not a packet of this network, sent from this very address. */
+export function openCall(key: Uint8Array, packet: Uint8Array, from: string): BeaconCall | undefined {
   if (packet[0] !== packetVersion || packet.byteLength > packetBytesMax) return undefined
   if (packet.byteLength < 1 + nonceBytes + headBytes + tagBytes) return undefined
   try {
     const decipher = createDecipheriv('aes-256-gcm', key, packet.subarray(1, 1 + nonceBytes))
+    decipher.setAAD(Buffer.from(from))
     decipher.setAuthTag(packet.subarray(packet.byteLength - tagBytes))
     const sealed = packet.subarray(1 + nonceBytes, packet.byteLength - tagBytes)
     const plain = Buffer.concat([decipher.update(sealed), decipher.final()])
@@ -82,6 +86,7 @@ export interface BeaconInit {
 interface Station {
   readonly socket: Socket
   readonly family: 4 | 6
+  readonly address: string
   ready: boolean
 }
 
@@ -138,7 +143,7 @@ export class Beacon {
       reuseAddr: true,
       ipv6Only: link.family === 6,
     })
-    const station: Station = { socket, family: link.family, ready: false }
+    const station: Station = { socket, family: link.family, address: link.address, ready: false }
     this.#stations.set(key, station)
     // The next scan tries again.
     socket.on('error', (error) => {
@@ -181,13 +186,14 @@ export class Beacon {
   #call(station: Station): void {
     if (!station.ready) return
     const { self, port, session } = this.#init
-    const packet = sealCall(this.#key, { peer: self, port, session, counter: ++this.#counter })
+    const call: BeaconCall = { peer: self, port, session, counter: ++this.#counter }
+    const packet = sealCall(this.#key, call, station.address)
     // A link without carrier refuses; the next call finds it mended.
     station.socket.send(packet, beaconPort, station.family === 4 ? group4 : group6, () => undefined)
   }
 
   #hear(packet: Uint8Array, from: RemoteInfo): void {
-    const call = openCall(this.#key, packet)
+    const call = openCall(this.#key, packet, from.address.split('%')[0] ?? '')
     if (call === undefined || call.peer === this.#init.self) return
     const last = this.#heard.get(call.peer)
     // Several links carry the same peer under different counters, so only what is much older is a replay.

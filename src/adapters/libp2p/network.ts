@@ -27,7 +27,7 @@ import { activeLink, PeerBook, peerStatus } from './peer-book.ts'
 import type { PeerRecord } from './peer-book.ts'
 import { closeQuietly, describe } from './peer-link.ts'
 import type { LinkEnd, PeerLink } from './peer-link.ts'
-import { Reconnector } from './reconnect.ts'
+import { backoffMs, Reconnector } from './reconnect.ts'
 import { Refusals } from './refusals.ts'
 import { isUrgent } from './send-queue.ts'
 import { defaultLimits } from './settings.ts'
@@ -38,6 +38,9 @@ const foundLastsMs = 600_000
 
 /** A pair may for a moment have no link between the end of one and the admission of the other. */
 const swapGraceMs = 2_000
+
+/** A link that ends sooner was of no use. */
+const steadyLinkMs = 10_000
 
 /** With so many links a node waits twice as long for the other side's dial. */
 const linksOfHaste = 8
@@ -188,7 +191,7 @@ class Libp2pNetwork implements Network {
     for (const record of this.#book.all()) record.kept = wanted.has(record.id)
     for (const { id, endpoints } of peers) {
       if (id === this.self) continue
-      const record = this.#book.note(id, endpoints, 'membership', performance.now()).record
+      const record = this.#book.note(id, endpoints, 'membership', performance.now())
       record.kept = true
       if (record.links.length === 0) this.#reconnector.want(id, this.#politeness(id))
     }
@@ -228,9 +231,17 @@ class Libp2pNetwork implements Network {
   }
 
   #noted(peer: NodeId, endpoints: readonly string[], via: DiscoveredVia): PeerRecord {
-    const { record, isNew } = this.#book.note(peer, endpoints, via, performance.now())
-    if (isNew) this.#events.push({ kind: 'peer-found', peer, via })
+    const record = this.#book.note(peer, endpoints, via, performance.now())
+    // Anybody on the link can announce by mDNS whom he likes, and a birth counts the identities that it heard
+    // of. All other means are sealed by the token; this one waits for the connection, which proves both.
+    if (via !== 'mdns') this.#tellFound(record, via)
     return record
+  }
+
+  #tellFound(record: PeerRecord, via: DiscoveredVia): void {
+    if (record.told) return
+    record.told = true
+    this.#events.push({ kind: 'peer-found', peer: record.id, via })
   }
 
   /** How a peer was found that nobody named before its connection: what we did not dial ourselves, the DHT did. */
@@ -250,8 +261,18 @@ class Libp2pNetwork implements Network {
 
   /** Both ends of a pair find each other at once: one of them waits, so that they make one connection. */
   #politeness(peer: NodeId): number {
-    if (this.self < peer) return 0
-    return this.#limits.politenessMs * (1 + this.#book.connectedCount / linksOfHaste)
+    const patienceMs = this.#patience(peer)
+    if (this.self < peer) return patienceMs
+    return patienceMs + this.#limits.politenessMs * (1 + this.#book.connectedCount / linksOfHaste)
+  }
+
+  /**
+   * The wait after links that did not last. Two machines with one identity (a cloned disk) drive each other out
+   * with every connection, and must not do so as fast as the network carries it.
+   */
+  #patience(peer: NodeId): number {
+    const shortLives = this.#book.get(peer)?.shortLives ?? 0
+    return shortLives < 2 ? 0 : backoffMs(shortLives - 2, this.#limits, Math.random())
   }
 
   #isWanted(key: string): boolean {
@@ -302,6 +323,8 @@ class Libp2pNetwork implements Network {
   #onConnection(connection: Connection): void {
     const peer = connection.remotePeer.toString()
     if (this.#stopping) return
+    const record = this.#book.get(peer)
+    if (record !== undefined) this.#tellFound(record, record.via)
     if (connection.direction === 'outbound') void this.#setup.open(connection)
     else this.#setup.expect(connection)
     this.#logger.debug({ peer, direction: connection.direction }, 'a connection was opened')
@@ -347,13 +370,20 @@ class Libp2pNetwork implements Network {
 
   #tellDown(record: PeerRecord, reason: string): void {
     if (record.links.length > 0 || this.#stopping) return
+    const now = performance.now()
     record.lastError = reason
-    record.sinceMs = performance.now()
-    record.foundAtMs = record.sinceMs
+    record.shortLives = now - record.sinceMs < steadyLinkMs ? record.shortLives + 1 : 0
+    record.sinceMs = now
+    record.foundAtMs = now
     this.#events.push({ kind: 'peer-down', peer: record.id, reason })
-    this.#reconnector.wantAfresh(record.id, this.#politeness(record.id))
-    for (const [address, peer] of this.#anonymous)
-      if (peer === record.id) this.#reconnector.wantAfresh(address)
+    this.#reconnector.want(record.id, this.#politeness(record.id))
+    for (const [address, peer] of this.#anonymous) {
+      if (peer !== record.id) continue
+      // After short lives the tries before count: the address goes on with its own back-off.
+      const patienceMs = this.#patience(record.id)
+      if (patienceMs === 0) this.#reconnector.wantAfresh(address)
+      else this.#reconnector.want(address, patienceMs)
+    }
   }
 
   #flush(peer: NodeId): void {

@@ -19,6 +19,10 @@ export interface PeerRecord {
   /** Admitted links, oldest first. More than one only while a pair settles on one. */
   links: PeerLink[]
   readonly queue: SendQueue
+  /** The core was told of it. */
+  told: boolean
+  /** Links in a row that did not last. */
+  shortLives: number
   lastEndpoint: string
   lastError: string
   /** Since when it is connected, or not. */
@@ -44,18 +48,12 @@ export class PeerBook {
     return count
   }
 
-  /** Notes a peer and where it is. `isNew` says that it was never heard of before. */
-  note(
-    id: NodeId,
-    endpoints: readonly string[],
-    via: DiscoveredVia,
-    nowMs: number,
-  ): { record: PeerRecord; isNew: boolean } {
-    const known = this.#records.get(id)
-    const record = known ?? this.#add(id, via, nowMs)
+  /** Notes a peer and where it is. */
+  note(id: NodeId, endpoints: readonly string[], via: DiscoveredVia, nowMs: number): PeerRecord {
+    const record = this.#records.get(id) ?? this.#add(id, via, nowMs)
     record.endpoints = [...new Set([...endpoints, ...record.endpoints])].slice(0, endpointsMax)
     record.foundAtMs = nowMs
-    return { record, isNew: known === undefined }
+    return record
   }
 
   #add(id: NodeId, via: DiscoveredVia, nowMs: number): PeerRecord {
@@ -68,6 +66,8 @@ export class PeerBook {
       foundAtMs: nowMs,
       links: [],
       queue: new SendQueue(),
+      told: false,
+      shortLives: 0,
       lastEndpoint: '',
       lastError: '',
       sinceMs: nowMs,

@@ -31,7 +31,7 @@ export interface NetworkLimits {
   readonly connectionsMax: number
   /** New connections per second from one address: sites behind one NAT start at the same moment. */
   readonly inboundPerSecondMax: number
-  /** Handshakes under way at once. */
+  /** Handshakes under way at once: more than one address can begin before the first of its own time out. */
   readonly inboundPendingMax: number
   readonly dialsParallelMax: number
   /** Peers found by discovery are dialled by themselves only below this; beyond it only those that the core wants. */
@@ -68,8 +68,8 @@ export interface NetworkLimits {
 
 export const defaultLimits: NetworkLimits = {
   connectionsMax: 256,
-  inboundPerSecondMax: 200,
-  inboundPendingMax: 100,
+  inboundPerSecondMax: 50,
+  inboundPendingMax: 1_000,
   dialsParallelMax: 16,
   discoveredLinksMax: 96,
   dialTimeoutMs: 10_000,

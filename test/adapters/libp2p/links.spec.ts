@@ -34,6 +34,18 @@ async function pair(lab: NetLab, limits: object): Promise<readonly [TestHost, Te
 const up = (host: TestHost, from = 0): Promise<unknown> => host.event('peer-up', undefined, 20_000, from)
 
 describe.skipIf(!canNetns).concurrent('links (skipped without root and network namespaces)', () => {
+  it('are measured soon, also while messages flow', () =>
+    withPair(async (lab) => {
+      const [a, b] = await pair(lab, {})
+      await Promise.all([up(a), up(b)])
+      const talk = setInterval(() => a.tell({ do: 'send', to: b.id, message: ping(1) }), 100)
+      try {
+        for (const host of [a, b]) await host.status('a round trip', ([peer]) => (peer?.rttMs ?? 0) > 0)
+      } finally {
+        clearInterval(talk)
+      }
+    }))
+
   it('come back after a partition that outlasts every time-out', () =>
     withPair(async (lab) => {
       const [a, b] = await pair(lab, quick)

@@ -98,22 +98,28 @@ describe('beacon packets', () => {
   const call = { peer: '12D3KooWxyz', port: 4710, session: '0011223344556677', counter: 41 }
 
   it('say who calls to those who have the key, and nothing to others', () => {
-    const packet = sealCall(key, call)
-    expect(openCall(key, packet)).toEqual(call)
-    expect(openCall(new Uint8Array(32), packet)).toBeUndefined()
+    const packet = sealCall(key, call, '10.0.0.9')
+    expect(openCall(key, packet, '10.0.0.9')).toEqual(call)
+    expect(openCall(new Uint8Array(32), packet, '10.0.0.9')).toBeUndefined()
     expect(packet.includes(call.peer)).toBe(false)
   })
 
+  it('are worth nothing when somebody else sends them again', () => {
+    expect(openCall(key, sealCall(key, call, '10.0.0.9'), '10.0.0.66')).toBeUndefined()
+  })
+
   it('are refused when a single bit differs, or when they are anything else', () => {
-    const packet = sealCall(key, call)
+    const packet = sealCall(key, call, '10.0.0.9')
     fc.assert(
       fc.property(fc.nat(packet.length * 8 - 1), (bit) => {
         const forged = Uint8Array.from(packet)
         forged[bit >> 3] = (forged[bit >> 3] ?? 0) ^ (1 << (bit & 7))
-        return openCall(key, forged) === undefined
+        return openCall(key, forged, '10.0.0.9') === undefined
       }),
     )
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), (junk) => openCall(key, junk) === undefined))
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), (junk) => openCall(key, junk, '10.0.0.9') === undefined),
+    )
   })
 
   it('are answered where they came from, with the zone of a link-local address', () => {

@@ -72,6 +72,17 @@ describe.skipIf(!canNetns).concurrent('turning away (skipped without root and ne
     }),
   )
 
+  it('believes no round trip that it did not measure', () =>
+    withPair(async (lab) => {
+      const a = await startHost(lab.host(0), 0, { limits: { linkAnswerMs: 1_000 } })
+      lab.host(1).node(rogue, JSON.stringify({ deed: 'false-pong', address: victim, token: 'one' }))
+      await a.event('peer-up')
+      await delay(3_000)
+      const [peer] = await a.status('the rogue', (peers) => peers.length > 0)
+      expect(peer).toMatchObject({ connected: true })
+      expect(peer?.rttMs).toBeUndefined()
+    }))
+
   it('keeps a peer out that the core cut off', () =>
     withPair(async (lab) => {
       const a = await startHost(lab.host(0), 0)

@@ -16,7 +16,7 @@ import { admissionStream, framesOf } from '../../../src/adapters/libp2p/peer-lin
 import { encodeMessage } from '../../../src/core/model/wire.ts'
 
 const { deed, address, token } = JSON.parse(process.argv[2] ?? '{}') as {
-  readonly deed: 'garbage' | 'oversize' | 'flood' | 'endless-length'
+  readonly deed: 'garbage' | 'oversize' | 'flood' | 'endless-length' | 'false-pong'
   readonly address: string
   readonly token: string
 }
@@ -67,5 +67,9 @@ function misbehave(stream: Stream): void {
       break
     case 'flood':
       stream.send(Buffer.concat(Array.from({ length: 1_000 }, () => frame)))
+      break
+    case 'false-pong':
+      // An answer that nobody asked for, to a ping of the year 1.
+      setInterval(() => stream.send(Buffer.from('00000009020000000000000000', 'hex')), 100)
   }
 }
