@@ -4,15 +4,12 @@ export interface UnitPaths {
   readonly command: readonly string[]
   /** Absolute path of the configuration. */
   readonly config: string
-  /** Absolute path of the durable state. */
-  readonly state: string
 }
 
 /** Default paths of the packages and images. */
 export const unitPathsDefault: UnitPaths = {
   command: ['/usr/bin/muster', 'agent'],
   config: '/etc/muster/config.yaml',
-  state: '/var/lib/muster',
 }
 
 /**
@@ -20,7 +17,7 @@ export const unitPathsDefault: UnitPaths = {
  * of its own) nor the overlay's device (persistent).
  */
 export function agentUnit(paths: UnitPaths = unitPathsDefault): string {
-  const command = [...paths.command, '--config', paths.config, '--state', paths.state]
+  const command = [...paths.command, '--config', paths.config]
   return `[Unit]
 Description=muster: identical machines become one k3s cluster
 Documentation=man:muster(1)
@@ -48,6 +45,10 @@ LimitNOFILE=16384
 # State, sockets, and what the agent writes: k3s' configuration and unit.
 StateDirectory=muster
 StateDirectoryMode=0700
+# What V8 compiled at the last start: the next one is quicker.
+CacheDirectory=muster
+CacheDirectoryMode=0700
+Environment=NODE_COMPILE_CACHE=/var/cache/muster
 RuntimeDirectory=muster
 RuntimeDirectoryPreserve=yes
 UMask=0077

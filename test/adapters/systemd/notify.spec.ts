@@ -11,6 +11,8 @@ import {
   unixAddress,
   watchdogInterval,
 } from '../../../src/adapters/systemd/notify.ts'
+import { findCommand, parseCommand } from '../../../src/cli/arguments.ts'
+import { commands } from '../../../src/cli/commands.ts'
 import { agentUnit, deviceUnit, unitPathsDefault } from '../../../src/adapters/systemd/units.ts'
 
 const libc = koffi.load(null)
@@ -100,8 +102,16 @@ describe('units', () => {
     expect(deviceUnit('muster0')).toContain('ip tuntap add dev muster0 mode tun')
   })
 
+  it('start the agent with flags that it knows', () => {
+    const words = /^ExecStart=(.*)$/m.exec(agentUnit())?.[1]?.split(' ') ?? []
+    const found = findCommand(commands, words.slice(1))
+    expect(found?.command.path).toEqual(['agent'])
+    const { flags } = parseCommand(found!.command, found!.rest)
+    expect(flags.texts('config')).toEqual([unitPathsDefault.config])
+  })
+
   it('quote what systemd would read otherwise', () => {
     const unit = agentUnit({ ...unitPathsDefault, config: '/etc/my $conf/100%"x"' })
-    expect(unit).toContain(String.raw`--config "/etc/my $$conf/100%%\"x\"" --state`)
+    expect(unit).toContain(String.raw`--config "/etc/my $$conf/100%%\"x\""`)
   })
 })
