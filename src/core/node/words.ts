@@ -35,6 +35,8 @@ export class Words {
   #repeatedAt: Instant
   /** Starts of moved keys that this node hears, and since when it hears no other start of them. */
   readonly #moved = new Map<NodeId, { readonly boot: string; readonly since: Instant }>()
+  /** Nonces of starts that asked while another start of their key was heard. */
+  readonly #disproved = new Set<string>()
 
   constructor(context: NodeContext, history: History) {
     this.#context = context
@@ -124,9 +126,9 @@ export class Words {
     for (const peer of audience) outbox.send(peer, { kind: 'statement', signed })
   }
 
-  /** Another start of this key was heard: what is said of its silence has to wait anew. */
+  /** Another start of this key was heard: nothing is ever said of its silence to the start that asks now. */
   heardTwice(id: NodeId): void {
-    this.#moved.delete(id)
+    for (const [signer, { boot }] of this.#book.ofKind('moved')) if (signer === id) this.#disproved.add(boot)
   }
 
   /** Tells a peer, if it is concerned, what this node said, and everybody the operator's orders. */
@@ -190,10 +192,13 @@ export class Words {
 
   /** Which of the starts that ask are the only ones of their key that this node hears. */
   #watchMoved(view: MembershipView): void {
-    for (const [signer, statement] of this.#book.ofKind('moved')) {
+    const asked = this.#book.ofKind('moved')
+    for (const boot of this.#disproved)
+      if (!asked.some(([, one]) => one.boot === boot)) this.#disproved.delete(boot)
+    for (const [signer, statement] of asked) {
       const member = view.members.find(({ record }) => record.nodeId === signer)
       const heard = member?.liveness === 'alive' && member.record.bootNonce === statement.boot
-      if (!heard) this.#moved.delete(signer)
+      if (!heard || this.#disproved.has(statement.boot)) this.#moved.delete(signer)
       else if (this.#moved.get(signer)?.boot !== statement.boot) {
         this.#moved.set(signer, { boot: statement.boot, since: this.#context.moment.now })
       }

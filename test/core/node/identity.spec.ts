@@ -3,6 +3,7 @@
 // original takes it away; and a node that leaves is retired by a plan, or told why it cannot go.
 import { describe, expect, it } from 'vitest'
 import type { Effect } from '../../../src/core/effect.ts'
+import { mergeRecords } from '../../../src/core/membership/record-merge.ts'
 import type { MemberRecord } from '../../../src/core/model/member.ts'
 import { defaultTimers } from '../../../src/core/model/spec.ts'
 import { VirtualCluster, virtualCrypto } from '../../support/virtual-cluster.ts'
@@ -48,7 +49,13 @@ describe('a disk that woke up in another machine', () => {
     const cluster = activeCluster()
     const effects = effectsOf(cluster, 1)
     moveDisk(cluster, 1)
-    cluster.run(timers.deadAfterMs - 2_000)
+    // A newcomer makes the others vote, and the node in doubt is asked as well.
+    cluster.run(5_000)
+    const generation = cluster.view(0).chain.newest!.plan.header.generation
+    cluster.addHost()
+    cluster.run(timers.deadAfterMs - 7_000)
+    expect(cluster.view(1).chain.newest!.plan.header.generation).toBeGreaterThan(generation)
+    expect(cluster.view(1).own).toMatchObject({ phase: 'stopped', note: 'the identity is in doubt' })
     expect(cluster.view(1).quarantine).toMatch(/another machine: 0 of the 2 voters needed said/)
     const kinds = effects.map((effect) => (effect.kind === 'send' ? effect.message.kind : effect.kind))
     expect(kinds).not.toEqual(expect.arrayContaining(['accept']))
@@ -101,14 +108,22 @@ describe('a disk that woke up in another machine', () => {
     expect(effects.filter((effect) => effect.kind === 'identity')).toHaveLength(1)
   })
 
-  it('is not vouched for while a voter hears another start of the key', () => {
+  it.each([
+    ['a later record', 1],
+    ['another record with the same number, which does not win', 0],
+  ])('is not vouched for while a voter hears %s of another start of the key', (_, ahead) => {
     const cluster = activeCluster()
     moveDisk(cluster, 1)
     for (let second = 0; second < 60; second += 5) {
       cluster.run(5_000)
       // The original lives where only host 0 hears it; its records come with the same incarnation.
-      const { incarnation, sequence } = cluster.view(1).own
-      const record = twin(cluster, 1, { incarnation, sequence: sequence + 1, note: `${second}` })
+      const { own } = cluster.view(1)
+      const crypto = virtualCrypto(own.nodeId)
+      const held = { record: own, signature: crypto.sign('muster/record/1', own) }
+      const twins = Array.from({ length: 64 }, (__, note) =>
+        twin(cluster, 1, { sequence: own.sequence + ahead, note: `${second}.${note}` }),
+      )
+      const record = ahead > 0 ? twins[0]! : twins.find((one) => mergeRecords(one, held, crypto) === held)!
       cluster.inject(cluster.hosts[2]!.id, 0, { kind: 'gossip', records: [record], claims: [] })
     }
     const said = cluster.view(0).statements.filter(({ statement }) => statement.kind === 'silent')
