@@ -18,7 +18,7 @@ export type NetworkEvent =
       readonly via: DiscoveredVia
     }
   | { readonly kind: 'peer-down'; readonly peer: NodeId; readonly reason: string }
-  /** An identity was heard of, by any means, admitted or not yet. */
+  /** An identity was heard of, admitted or not yet; by means that anybody can fake (mDNS), once it is proved. */
   | { readonly kind: 'peer-found'; readonly peer: NodeId; readonly via: DiscoveredVia }
   | {
       readonly kind: 'peer-refused'
