@@ -139,6 +139,26 @@ const decisions: readonly (readonly [name: string, expected: string, rules: Rule
     { acceptors: 'abcdef', ballots: ['0a', '0d', '1a'], decision: auto(oneWord) },
   ],
   [
+    'auto: 4 machines, the view test before the promise alone',
+    'safe',
+    {
+      acceptors: 'abcd',
+      ballots: ['0d', '1a'],
+      decision: auto(threeOfFour),
+      without: 'admission-to-accept',
+    },
+  ],
+  [
+    'auto: 4 machines, the view test before the accept alone',
+    'safe',
+    {
+      acceptors: 'abcd',
+      ballots: ['0d', '1a'],
+      decision: auto(threeOfFour),
+      without: 'admission-to-promise',
+    },
+  ],
+  [
     'broken: auto without the view test',
     'S1',
     { acceptors: 'abcd', ballots: ['0d', '1a'], decision: auto(threeOfFour), without: 'admission' },
