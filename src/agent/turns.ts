@@ -14,18 +14,21 @@ export const overlayIntervalMs = 2_000
 /** A store that cannot write is tried again after this; meanwhile nothing is said and nothing is done. */
 export const persistRetryMs = 2_000
 
+/** What the loop drives: the node, as far as inputs, effects and time go. */
+export type TurnTaker = Pick<ClusterNode, 'handle' | 'drain' | 'nextDeadline'>
+
 /**
  * The agent's loop without its waiting: what comes in is queued, and a turn hands all of it to the core. The
  * daemon drives it with real time and real adapters, the simulator with virtual ones; both carry out the effects
  * of a turn, in order and to the end, before the next turn.
  */
 export class Turns {
-  readonly #node: ClusterNode
+  readonly #node: TurnTaker
   readonly #queue: Input[] = []
   #stepsDone = 0
   #count = 0
 
-  constructor(node: ClusterNode) {
+  constructor(node: TurnTaker) {
     this.#node = node
   }
 
