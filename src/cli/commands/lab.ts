@@ -174,19 +174,16 @@ async function waitAndTell(invocation: Invocation, lab: Lab, goal: LabGoal): Pro
 function howToLook(name: string, result: Awaited): string {
   const server = result.hosts.find((host) => host.status?.assignment?.role === 'control-plane')?.name ?? 'h1'
   const suffix = name === 'default' ? '' : ` --name ${name}`
+  // In the repository there is no `muster` on the path, and what is shown must work when it is pasted.
+  const muster = process.env['npm_lifecycle_event'] === undefined ? 'muster' : 'npm run -s muster --'
+  const lab = (verb: string, rest = ''): string => `${muster} lab ${verb}${suffix}${rest}`
   const lines = [
-    ['the hosts and their roles', `muster lab status${suffix}`],
-    ['one node, and why it is what it is', `muster lab exec ${server}${suffix} -- muster why`],
-    ['the plan that all agreed on', `muster lab exec ${server}${suffix} -- muster get plan`],
-    [
-      'a ping over the overlay',
-      `muster lab exec ${server}${suffix} -- ping -c3 ${overlayAddress(result, server)}`,
-    ],
-    [
-      'a node dies, a node returns',
-      `muster lab kill ${server}${suffix}; muster lab start ${server}${suffix}`,
-    ],
-    ['the end, leaving nothing', `muster lab down${suffix}`],
+    ['the hosts and their roles', lab('status')],
+    ['one node, and why it is what it is', lab(`exec ${server}`, ' -- muster why')],
+    ['the plan that all agreed on', lab(`exec ${server}`, ' -- muster get plan')],
+    ['a ping over the overlay', lab(`exec ${server}`, ` -- ping -c3 ${overlayAddress(result, server)}`)],
+    ['a node dies, a node returns', `${lab(`kill ${server}`)}; ${lab(`start ${server}`)}`],
+    ['the end, leaving nothing', lab('down')],
   ] as const
   return `\nHow to look at it:\n${lines.map(([what, command]) => `  ${what.padEnd(36)} ${command}\n`).join('')}`
 }
