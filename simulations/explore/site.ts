@@ -29,7 +29,6 @@ export function memberOf(nodeId: NodeId, bootstrap: BootstrapSetting): MemberVie
   return {
     liveness: 'alive',
     since: 0,
-    lastHeard: 0,
     record: {
       nodeId,
       networkId,

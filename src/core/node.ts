@@ -116,6 +116,7 @@ export class ClusterNode {
       spec: this.#history.spec,
       bootstrap,
       membership: this.#membership.view(),
+      lastHeard: (id) => this.#membership.lastHeard(id),
       own: this.#membership.own().record,
       connected: this.#reach.connected,
       consensus: this.#decisions.consensus,
@@ -328,7 +329,7 @@ export class ClusterNode {
     const { clusterId, generation } = newest.plan.header
     this.#decisions.adopted(newest)
     this.#words.adopted(newest.plan)
-    this.#membership.setTimers(newest.plan.body.spec.timers)
+    this.#membership.setTimers(newest.plan.body.spec.timers, this.#moment.now)
     this.#membership.update({ plan: { clusterId, generation, hash: chain.hash } }, this.#moment.now)
   }
 
@@ -350,9 +351,10 @@ export class ClusterNode {
         self: this.#init.self,
         chain: this.#history.chain,
         view: this.#membership.view(),
+        own: this.#membership.own().record,
         overlayUp: this.#reach.overlay?.up === true,
         initialised: this.#words.initialised(),
-        connected: (peer) => this.#reach.isConnected(peer),
+        connected: this.#reach.connected,
       },
       this.#moment.now,
     )

@@ -76,8 +76,8 @@ export function presentStatus(view: NodeView, status: NodeStatus): StatusResourc
 export function presentMembers(view: NodeView): MemberList {
   const body = view.chain.newest?.plan.body
   const others = view.membership.members.filter((member) => member.record.nodeId !== view.self)
-  const self = { record: view.own, liveness: 'alive' as const, since: view.startedAt, lastHeard: view.now }
-  const items = [self, ...others].map(({ record, liveness, since, lastHeard }) => {
+  const self = { record: view.own, liveness: 'alive' as const, since: view.startedAt }
+  const items = [self, ...others].map(({ record, liveness, since }) => {
     const assignment = body === undefined ? undefined : assignmentOf(body, record.nodeId)
     return {
       nodeId: record.nodeId,
@@ -96,7 +96,7 @@ export function presentMembers(view: NodeView): MemberList {
       incarnation: record.incarnation,
       endpoints: record.endpoints,
       since,
-      lastHeard,
+      lastHeard: record.nodeId === view.self ? view.now : (view.lastHeard(record.nodeId) ?? since),
     }
   })
   return {

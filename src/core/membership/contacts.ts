@@ -1,5 +1,5 @@
 import type { NodeId } from '../model/ids.ts'
-import { compareIds } from '../model/ids.ts'
+import { compareIds, sortedIds } from '../model/ids.ts'
 import type { RecordTable } from './record-table.ts'
 
 /** Up to so many members everybody keeps a connection to everybody. */
@@ -34,6 +34,17 @@ export function chooseContacts(self: NodeId, table: RecordTable): NodeId[] {
     if (living >= randomContacts) break
   }
   return [...chosen].toSorted(compareIds)
+}
+
+/** Living members worth probing from here, sorted: everybody in a small network, else those within reach. */
+export function probeCandidates(
+  self: NodeId,
+  table: RecordTable,
+  connected: readonly NodeId[],
+): readonly NodeId[] {
+  const near =
+    table.ids.length <= fullMeshMax ? table.ids : sortedIds([...chooseContacts(self, table), ...connected])
+  return near.filter((id) => id !== self && table.isLiving(id))
 }
 
 function addNeighbours(

@@ -1,3 +1,4 @@
+import { Conclusion } from '../model/conclusion.ts'
 import type { Crypto } from '../model/crypto.ts'
 import type { Instant, NodeId } from '../model/ids.ts'
 import { sortedIds } from '../model/ids.ts'
@@ -17,7 +18,7 @@ import type { SpecTimers } from '../model/spec.ts'
 import { Allowances } from './allowance.ts'
 import { claimAgainst, compareVersions, packRecords } from './anti-entropy.ts'
 import { Awareness } from './awareness.ts'
-import { chooseContacts, fullMeshMax } from './contacts.ts'
+import { chooseContacts, fullMeshMax, probeCandidates } from './contacts.ts'
 import { DeadRetries } from './dead-retries.ts'
 import type { MembershipInit, MembershipOutput } from './contract.ts'
 import { sendLimit } from './dissemination.ts'
@@ -68,6 +69,7 @@ export class Membership {
   readonly #allowances = new Allowances()
   /** Connected peers whose record has not come yet. */
   readonly #strangers = new Set<NodeId>()
+  readonly #contacts = new Conclusion<readonly PeerAddress[]>()
   #timers: SpecTimers
   #own: SignedRecord
   /** Sorted. */
@@ -94,8 +96,8 @@ export class Membership {
       {
         send: (to, message) => this.#send(to, message),
         claimsFor: (target) => this.#claimsFor(target),
-        candidates: () => this.#candidates(),
-        isLiving: (id) => this.#isLiving(id),
+        candidates: () => probeCandidates(this.#self, this.#table, this.#connected),
+        isLiving: (id) => this.#table.isLiving(id),
         connected: () => this.#connected,
         timers: () => this.#timers,
         failed: (id) => this.#probeFailed(id),
@@ -126,7 +128,7 @@ export class Membership {
     this.#connected = this.#connected.filter((id) => id !== peer)
     this.#strangers.delete(peer)
     this.#allowances.forget(peer)
-    if (this.#isLiving(peer)) this.#detector.probeSoon(peer, now)
+    if (this.#table.isLiving(peer)) this.#detector.probeSoon(peer, now)
   }
 
   /** A message of an admitted peer. */
@@ -212,7 +214,8 @@ export class Membership {
   }
 
   /** Other timers hold from now on; running waits end by the old ones, or earlier. */
-  setTimers(timers: SpecTimers): void {
+  setTimers(timers: SpecTimers, now: Instant): void {
+    this.#now = now
     this.#timers = timers
     this.#detector.retime(this.#now)
     this.#antiEntropyAt = Math.min(this.#antiEntropyAt, this.#now + timers.antiEntropyIntervalMs)
@@ -225,6 +228,11 @@ export class Membership {
 
   member(id: NodeId): MemberView | undefined {
     return this.#table.member(id)
+  }
+
+  /** When anything of a member, or a fresh word about it, was last heard; for people. */
+  lastHeard(id: NodeId): Instant | undefined {
+    return this.#table.lastHeard(id)
   }
 
   own(): SignedRecord {
@@ -246,13 +254,16 @@ export class Membership {
 
   /**
    * Peers to keep connected, sorted: everybody up to 100 members; beyond that about thirty, drawn at random
-   * but stable, with the neighbours in the order of ids and a few of the dead.
+   * but stable, with the neighbours in the order of ids and a few of the dead. The same list as long as nobody
+   * changed.
    */
-  contacts(): PeerAddress[] {
-    return chooseContacts(this.#self, this.#table).map((id) => ({
-      id,
-      endpoints: this.#table.signed(id)?.record.endpoints ?? [],
-    }))
+  contacts(): readonly PeerAddress[] {
+    return this.#contacts.of(this.#now, [this.view()], () =>
+      chooseContacts(this.#self, this.#table).map((id) => ({
+        id,
+        endpoints: this.#table.signed(id)?.record.endpoints ?? [],
+      })),
+    )
   }
 
   #onHello(from: NodeId, { record: signed }: HelloMessage): void {
@@ -339,7 +350,8 @@ export class Membership {
   #onClaim(from: NodeId, claim: LivenessClaim): void {
     const { subject, by, incarnation, liveness } = claim
     // Claims are not signed. One about a version that we do not hold is worth nothing.
-    if (this.#table.signed(subject)?.record.incarnation !== incarnation || !this.#isLiving(subject)) return
+    if (this.#table.signed(subject)?.record.incarnation !== incarnation || !this.#table.isLiving(subject))
+      return
     let isNews = true
     if (this.#table.liveness(subject) === 'alive') this.#suspect(subject, by)
     else isNews = this.#suspicions.confirm(subject, by, this.#now)
@@ -468,22 +480,9 @@ export class Membership {
     return sortedIds(ids).filter((id) => this.#table.has(id) && !this.#table.isRevoked(id))
   }
 
-  #candidates(): NodeId[] {
-    const near =
-      this.#table.ids.length <= fullMeshMax
-        ? this.#table.ids
-        : sortedIds([...chooseContacts(this.#self, this.#table), ...this.#connected])
-    return near.filter((id) => id !== this.#self && this.#isLiving(id))
-  }
-
-  #isLiving(id: NodeId): boolean {
-    const liveness = this.#table.liveness(id)
-    return liveness === 'alive' || liveness === 'suspect'
-  }
-
   /** Connected peers worth talking to: not those that are dead or have left. */
   #audience(): NodeId[] {
-    return this.#connected.filter((id) => !this.#table.has(id) || this.#isLiving(id))
+    return this.#connected.filter((id) => !this.#table.has(id) || this.#table.isLiving(id))
   }
 
   #changed(id: NodeId, change: { previous: MemberView | undefined; current: MemberView }): void {

@@ -1,5 +1,6 @@
 import type { Crypto } from '../model/crypto.ts'
 import type { MemberRecord, SignedRecord } from '../model/member.ts'
+import { sameData } from '../model/same-data.ts'
 
 /** What a node changes in its own record while it runs. The rest is fixed for one start of the agent. */
 export type OwnChanges = Partial<
@@ -38,21 +39,11 @@ export function signRecord(crypto: Crypto, record: MemberRecord): SignedRecord {
 
 /** The record after these changes, one sequence higher; undefined if they change nothing. */
 export function changedRecord(record: MemberRecord, changes: OwnChanges): MemberRecord | undefined {
-  const next: MemberRecord = { ...record, ...changes }
-  return sameData(next, record) ? undefined : { ...next, sequence: record.sequence + 1 }
+  const changed = Object.entries(changes).some(([key, value]) => !sameData(Reflect.get(record, key), value))
+  return changed ? { ...record, ...changes, sequence: record.sequence + 1 } : undefined
 }
 
 /** The record that refutes whatever was said of the present incarnation. */
 export function refutingRecord(record: MemberRecord): MemberRecord {
   return { ...record, incarnation: record.incarnation + 1, sequence: 0 }
-}
-
-/** Whether two plain values say the same. */
-function sameData(a: unknown, b: unknown): boolean {
-  if (a === b) return true
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (Array.isArray(a) !== Array.isArray(b)) return false
-  const keys = Object.keys(a)
-  if (keys.length !== Object.keys(b).length) return false
-  return keys.every((key) => Object.hasOwn(b, key) && sameData(Reflect.get(a, key), Reflect.get(b, key)))
 }

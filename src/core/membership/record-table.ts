@@ -10,16 +10,11 @@ import { compareOffer, contentDigest, mergeRecords } from './record-merge.ts'
 /** One line of an anti-entropy digest. */
 export type RecordVersion = DigestMessage['versions'][number]
 
-/**
- * "Last heard" is kept to this precision, in ms: it serves waits of minutes, and a view that changed with
- * each message would be rebuilt with each message.
- */
-const lastHeardPrecisionMs = 500
-
 interface Entry {
   signed: SignedRecord
   liveness: Liveness
   since: Instant
+  /** When anything of it, or a fresh word about it, was last heard. For people: no part of a view, nor of a decision. */
   lastHeard: Instant
   /** Who said first that it is suspect or dead. */
   accuser: NodeId
@@ -96,6 +91,12 @@ export class RecordTable {
     return this.#entries.get(id)?.liveness
   }
 
+  /** Whether a member is neither dead nor has left. */
+  isLiving(id: NodeId): boolean {
+    const liveness = this.#entries.get(id)?.liveness
+    return liveness === 'alive' || liveness === 'suspect'
+  }
+
   accuser(id: NodeId): NodeId {
     return this.#entries.get(id)?.accuser ?? this.#self
   }
@@ -135,6 +136,7 @@ export class RecordTable {
     entry.signed = signed
     this.#whole = undefined
     const liveness = record.left ? 'left' : renewed || entry.liveness === 'left' ? 'alive' : entry.liveness
+    entry.lastHeard = now
     this.#settle(entry, liveness, now)
     return { kind: 'accepted', previous, current: this.#viewOf(entry), renewed, clone }
   }
@@ -164,16 +166,19 @@ export class RecordTable {
     const entry = this.#entry(id)
     const previous = this.#viewOf(entry)
     entry.accuser = accuser
-    this.#settle(entry, liveness, now, entry.lastHeard)
+    this.#settle(entry, liveness, now)
     return { previous, current: this.#viewOf(entry) }
   }
 
   /** Something was heard of a member. */
   touch(id: NodeId, now: Instant): void {
     const entry = this.#entries.get(id)
-    if (entry === undefined || now - entry.lastHeard < lastHeardPrecisionMs) return
-    entry.lastHeard = now
-    this.#forgetViews(entry)
+    if (entry !== undefined) entry.lastHeard = now
+  }
+
+  /** When anything of a member, or a fresh word about it, was last heard. */
+  lastHeard(id: NodeId): Instant | undefined {
+    return this.#entries.get(id)?.lastHeard
   }
 
   /** Versions of all records that are not revoked, sorted by id. */
@@ -237,13 +242,12 @@ export class RecordTable {
     return this.#viewOf(entry)
   }
 
-  #settle(entry: Entry, liveness: Liveness, now: Instant, lastHeard: Instant = now): void {
+  #settle(entry: Entry, liveness: Liveness, now: Instant): void {
     if (liveness !== entry.liveness) {
       this.#living += countsAsLiving(liveness) - countsAsLiving(entry.liveness)
       entry.liveness = liveness
       entry.since = now
     }
-    entry.lastHeard = lastHeard
     this.#forgetViews(entry)
   }
 
@@ -268,7 +272,6 @@ export class RecordTable {
       record: entry.signed.record,
       liveness: entry.liveness,
       since: entry.since,
-      lastHeard: entry.lastHeard,
     }
     return entry.view
   }

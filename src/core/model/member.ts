@@ -94,8 +94,6 @@ export interface MemberView {
   readonly liveness: Liveness
   /** When the present liveness began, on this node's clock. */
   readonly since: number
-  /** When anything of it, or a fresh word about it, was last heard. */
-  readonly lastHeard: number
 }
 
 /** What one node knows now: partial and stale by nature. Sorted by node id. */

@@ -4,6 +4,7 @@ import { Consensus } from '../consensus/consensus.ts'
 import { registerCodec } from '../consensus/register.ts'
 import type { Membership } from '../membership/membership.ts'
 import { decodeTree } from '../model/codec.ts'
+import { Conclusion } from '../model/conclusion.ts'
 import type { Hash, Instant, NodeId } from '../model/ids.ts'
 import { shortId } from '../model/ids.ts'
 import type { ConsensusMessage } from '../model/message.ts'
@@ -11,6 +12,7 @@ import type { CertifiedPlan, CharterTerms, ClusterPlan } from '../model/plan.ts'
 import type { Random } from '../model/random.ts'
 import { planCharter } from '../planner/charter.ts'
 import type { PlannerContext, Planned } from '../planner/context.ts'
+import { nextPlanningAt } from '../planner/context.ts'
 import { judge } from '../planner/judge.ts'
 import { planNext } from '../planner/next.ts'
 import type { BirthOffer, BirthSituation } from './birth.ts'
@@ -44,6 +46,9 @@ export class Decisions {
   readonly #consensus: Consensus
   readonly #seen: SeenIdentities
   readonly #specHash: Hash
+  readonly #offered = new Conclusion<CharterTerms | undefined>()
+  readonly #electors = new Conclusion<readonly NodeId[]>()
+  readonly #planned = new Conclusion<Planned>()
   #lastNewIdentityAt: Instant
   #planning: readonly string[] = []
   #charterRefused: NodeView['charterRefused']
@@ -70,7 +75,7 @@ export class Decisions {
       },
       {
         terms: () => this.#terms(),
-        electors: (terms) => birthElectors(this.#situation(), terms),
+        electors: (terms) => this.#electorsUnder(terms),
         admits: (terms, proposer) => admitBirth(this.#situation(), terms, proposer),
         hear: (ids) => this.hear(ids),
         alive: (id) => sources.membership.member(id)?.liveness === 'alive',
@@ -208,8 +213,23 @@ export class Decisions {
 
   #terms(): CharterTerms | undefined {
     if (this.#context.quarantine.isActive) return undefined
-    const offer = offerBirth(this.#situation())
-    return offer.kind === 'offer' ? offer.terms : undefined
+    const { history, membership, words } = this.#sources
+    // Of the time that voting is held back, only whether it is over makes a difference to the terms.
+    const held = this.holdMs > 0
+    return this.#offered.of(
+      this.#context.moment.now,
+      [this.#seen.all(), membership.view(), words.all(), history.heardOfPlan, held],
+      () => {
+        const offer = offerBirth(this.#situation())
+        return offer.kind === 'offer' ? offer.terms : undefined
+      },
+    )
+  }
+
+  #electorsUnder(terms: CharterTerms): readonly NodeId[] {
+    const { now } = this.#context.moment
+    const view = this.#sources.membership.view()
+    return this.#electors.of(now, [view, terms], () => birthElectors(this.#situation(), terms))
   }
 
   #situation(): BirthSituation {
@@ -260,12 +280,18 @@ export class Decisions {
   #planNext(): Planned {
     const { history, words, execution } = this.#sources
     const { observation } = execution
-    return planNext({
-      ...this.#plannerContext(),
-      parent: history.chain.newest as CertifiedPlan,
-      statements: words.all(),
-      ...(observation === undefined ? {} : { etcd: { members: observation.members } }),
-    })
+    const context = this.#plannerContext()
+    const parent = history.chain.newest as CertifiedPlan
+    const statements = words.all()
+    return this.#planned.of(
+      context.now,
+      [context.view, parent, statements, observation],
+      () => {
+        const etcd = observation === undefined ? {} : { etcd: { members: observation.members } }
+        return planNext({ ...context, parent, statements, ...etcd })
+      },
+      () => nextPlanningAt(context, parent.plan.body.spec.timers.promoteAfterMs),
+    )
   }
 
   #plannerContext(): PlannerContext {

@@ -7,9 +7,11 @@ import type { K3sObservation, K3sSecrets, K3sStepResult } from '../k3s/types.ts'
 import type { Chain } from '../consensus/chain.ts'
 import { decodeTree } from '../model/codec.ts'
 import type { Instant, NodeId } from '../model/ids.ts'
-import type { MembershipView } from '../model/member.ts'
+import type { MemberRecord, MembershipView } from '../model/member.ts'
 import type { SecretsMessage } from '../model/message.ts'
+import { sameData } from '../model/same-data.ts'
 import type { InitialisedStatement } from '../model/statement.ts'
+import { Conclusion } from '../model/conclusion.ts'
 
 /** A failed step is tried again after this. */
 const stepRetryMs = 2_000
@@ -22,17 +24,22 @@ export interface ExecutionSurroundings {
   readonly self: NodeId
   readonly chain: Chain
   readonly view: MembershipView
+  /** This node's own record, which the decision is told by. */
+  readonly own: MemberRecord
   readonly overlayUp: boolean
   /** The newest grant's initialiser's own signed statement. */
   readonly initialised: InitialisedStatement | undefined
-  connected(peer: NodeId): boolean
+  /** Connected peers, sorted. */
+  readonly connected: readonly NodeId[]
 }
 
-/** What came of one look at the situation. */
+/** What came of one look at the situation; without a decision where there was nothing new. */
 export interface ExecutionStep {
   readonly effects: readonly Effect[]
   readonly decision: K3sDecision | undefined
 }
+
+const nothingNew: ExecutionStep = { effects: [], decision: undefined }
 
 /**
  * Runs k3s on this node as the newest certified plan says: asks `decideK3s` after every change, remembers the
@@ -52,6 +59,7 @@ export class Execution {
   #askedAt: Instant | undefined
   #askedWhom: NodeId | undefined
   #decision: K3sDecision | undefined
+  readonly #looked = new Conclusion<ExecutionStep>()
 
   /** @param stored the value under the state key `k3s`, or undefined */
   constructor(stored: unknown) {
@@ -72,7 +80,8 @@ export class Execution {
   }
 
   observed(observation: K3sObservation): void {
-    this.#observation = observation
+    // A look that shows nothing new leaves the former one in place: nothing follows from it anew.
+    if (!sameData(observation, this.#observation)) this.#observation = observation
     this.#fresh = true
   }
 
@@ -107,10 +116,23 @@ export class Execution {
     return { kind: 'secrets', grant: plan.header.grant.number, ...secrets }
   }
 
-  /** Decides what to do now. Effects come in the order in which they must be carried out. */
+  /** Decides what to do, if anything is new. Effects come in the order in which they must be carried out. */
   decide(around: ExecutionSurroundings, now: Instant): ExecutionStep {
+    let step = nothingNew
+    const { chain, view, own, overlayUp, initialised, connected } = around
+    const state = [this.#record, this.#observation, this.#secrets, this.#fresh, this.#busy, this.#starting]
+    this.#looked.of(
+      now,
+      [chain, view, own, overlayUp, initialised, connected, ...state],
+      () => (step = this.#decide(around, now)),
+      () => this.nextDeadline(now),
+    )
+    return step
+  }
+
+  #decide(around: ExecutionSurroundings, now: Instant): ExecutionStep {
     const plan = around.chain.newest?.plan
-    if (plan === undefined) return { effects: [], decision: undefined }
+    if (plan === undefined) return nothingNew
     const decided = decideK3s({
       self: around.self,
       plan,
@@ -151,10 +173,9 @@ export class Execution {
 
   /** When `decide` should be asked again although nothing happened. */
   nextDeadline(now: Instant): Instant | undefined {
-    const times = [this.#retryAt, (this.#askedAt ?? -secretsRetryMs) + secretsRetryMs].filter(
-      (time) => time > now,
-    )
-    return times.length === 0 ? undefined : Math.min(...times)
+    const askAgainAt = (this.#askedAt ?? -secretsRetryMs) + secretsRetryMs
+    if (this.#retryAt > now) return askAgainAt > now ? Math.min(this.#retryAt, askAgainAt) : this.#retryAt
+    return askAgainAt > now ? askAgainAt : undefined
   }
 
   #askForSecrets(
@@ -164,7 +185,9 @@ export class Execution {
     effects: Effect[],
   ): void {
     const grant = around.chain.newest?.plan.header.grant
-    const servers = decision.needSecretsFrom.filter((id) => id !== around.self && around.connected(id))
+    const servers = decision.needSecretsFrom.filter(
+      (id) => id !== around.self && around.connected.includes(id),
+    )
     if (servers.length === 0 || grant === null || grant === undefined) return
     if (this.#askedAt !== undefined && now < this.#askedAt + secretsRetryMs) return
     const last = this.#askedWhom === undefined ? -1 : servers.indexOf(this.#askedWhom)

@@ -63,6 +63,8 @@ export interface NodeView {
   readonly spec: ClusterSpec
   readonly bootstrap: BootstrapSetting
   readonly membership: MembershipView
+  /** When anything of a member, or a fresh word about it, was last heard. */
+  readonly lastHeard: (id: NodeId) => Instant | undefined
   readonly own: MemberRecord
   readonly connected: readonly NodeId[]
   readonly consensus: ConsensusView

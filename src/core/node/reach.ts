@@ -3,7 +3,9 @@ import type { MembershipView } from '../model/member.ts'
 import type { PeerAddress } from '../model/peer.ts'
 import type { ClusterPlan } from '../model/plan.ts'
 import { buildOverlayIntent } from '../overlay/build-intent.ts'
-import type { OverlayState } from '../overlay/intent.ts'
+import type { OverlayIntent, OverlayState } from '../overlay/intent.ts'
+import { sameData } from '../model/same-data.ts'
+import { Conclusion } from '../model/conclusion.ts'
 import type { NodeContext } from './outbox.ts'
 
 /** Remembered peers are written at most so often. */
@@ -18,22 +20,24 @@ const rememberedMax = 64
  */
 export class Reach {
   readonly #context: NodeContext
-  readonly #connections = new Map<NodeId, string>()
+  #connections: ReadonlyMap<NodeId, string> = new Map()
+  #connected: readonly NodeId[] = []
   #linkUp = true
   #overlay: OverlayState | undefined
-  #intent = ''
+  #intent: OverlayIntent | undefined
+  readonly #intended = new Conclusion<void>()
   #pace: 'forming' | 'settled' | undefined
-  #contacts = ''
-  #remembered = ''
+  #contacts: readonly PeerAddress[] | undefined
+  #remembered: readonly PeerAddress[] | undefined
   #rememberedAt: Instant = Number.NEGATIVE_INFINITY
 
   constructor(context: NodeContext) {
     this.#context = context
   }
 
-  /** Connected peers, sorted. */
+  /** Connected peers, sorted. The same list as long as nothing changed. */
   get connected(): readonly NodeId[] {
-    return [...this.#connections.keys()].toSorted()
+    return this.#connected
   }
 
   get linkUp(): boolean {
@@ -45,16 +49,21 @@ export class Reach {
     return this.#overlay
   }
 
-  isConnected(peer: NodeId): boolean {
-    return this.#connections.has(peer)
-  }
-
   peerUp(peer: NodeId, endpoint: string): void {
-    this.#connections.set(peer, endpoint)
+    if (this.#connections.get(peer) === endpoint) return
+    this.#connect(new Map(this.#connections).set(peer, endpoint))
   }
 
   peerDown(peer: NodeId): void {
-    this.#connections.delete(peer)
+    if (!this.#connections.has(peer)) return
+    const rest = new Map(this.#connections)
+    rest.delete(peer)
+    this.#connect(rest)
+  }
+
+  #connect(connections: ReadonlyMap<NodeId, string>): void {
+    this.#connections = connections
+    this.#connected = [...connections.keys()].toSorted()
   }
 
   linkChanged(up: boolean): void {
@@ -67,7 +76,10 @@ export class Reach {
 
   /** Says what is wanted of network and overlay now. */
   settle(plan: ClusterPlan | undefined, view: MembershipView, contacts: readonly PeerAddress[]): void {
-    if (plan !== undefined) this.#applyOverlay(plan, view)
+    if (plan !== undefined) {
+      const from = [plan, view, this.#connections]
+      this.#intended.of(this.#context.moment.now, from, () => this.#applyOverlay(plan, view))
+    }
     this.#setPace(plan === undefined ? 'forming' : 'settled')
     this.#keepPeers(contacts)
   }
@@ -76,9 +88,8 @@ export class Reach {
     const { self, overlay } = this.#context.init
     const { device, mtu } = overlay
     const intent = buildOverlayIntent({ self, body, view, connections: this.#connections, device, mtu })
-    const text = intent === undefined ? this.#intent : JSON.stringify(intent)
-    if (intent === undefined || text === this.#intent) return
-    this.#intent = text
+    if (intent === undefined || sameData(intent, this.#intent)) return
+    this.#intent = intent
     this.#context.outbox.push({ kind: 'overlay', intent })
   }
 
@@ -90,14 +101,16 @@ export class Reach {
 
   #keepPeers(peers: readonly PeerAddress[]): void {
     const { moment, outbox } = this.#context
-    const text = JSON.stringify(peers)
-    if (text !== this.#contacts) {
-      this.#contacts = text
-      outbox.push({ kind: 'keep-peers', peers })
+    if (peers !== this.#contacts) {
+      const same = sameData(peers, this.#contacts)
+      this.#contacts = peers
+      if (!same) outbox.push({ kind: 'keep-peers', peers })
     }
-    const due = moment.now >= this.#rememberedAt + rememberIntervalMs
-    if (!due || peers.length === 0 || text === this.#remembered) return
-    this.#remembered = text
+    if (moment.now < this.#rememberedAt + rememberIntervalMs) return
+    if (peers.length === 0 || peers === this.#remembered) return
+    const known = sameData(peers, this.#remembered)
+    this.#remembered = peers
+    if (known) return
     this.#rememberedAt = moment.now
     outbox.persist({ op: 'put', key: 'peers', value: { peers: peers.slice(0, rememberedMax) } })
   }

@@ -23,6 +23,7 @@ export interface StatementScope {
 export class StatementBook {
   readonly #crypto: Crypto
   readonly #entries = new Map<string, SignedStatement>()
+  #all: readonly SignedStatement[] | undefined
 
   constructor(crypto: Crypto) {
     this.#crypto = crypto
@@ -40,12 +41,14 @@ export class StatementBook {
     if (!this.#genuine(signed, scope)) return { flaw: 'a forged signature' }
     if (held === undefined && this.#entries.size >= statementsMax) return { flaw: 'too many statements' }
     this.#entries.set(key, signed)
+    this.#all = undefined
     return 'added'
   }
 
-  /** All statements, in an order that does not depend on when they came. */
+  /** All statements, in an order that does not depend on when they came. The same list as long as nothing changed. */
   all(): readonly SignedStatement[] {
-    return [...this.#entries.entries()].toSorted(([a], [b]) => compareIds(a, b)).map(([, signed]) => signed)
+    this.#all ??= [...this.#entries].toSorted(([a], [b]) => compareIds(a, b)).map(([, signed]) => signed)
+    return this.#all
   }
 
   /** The statement of this kind by this signer, if there is one. */
@@ -70,7 +73,11 @@ export class StatementBook {
 
   /** Forgets what the new plan has made pointless. */
   prune(keep: (statement: Statement) => boolean): void {
-    for (const [key, signed] of this.#entries) if (!keep(signed.statement)) this.#entries.delete(key)
+    for (const [key, signed] of this.#entries) {
+      if (keep(signed.statement)) continue
+      this.#entries.delete(key)
+      this.#all = undefined
+    }
   }
 
   #flaw({ statement, signer }: SignedStatement, scope: StatementScope): string | undefined {

@@ -5,6 +5,7 @@ import type { MemberRecord, MembershipView } from '../model/member.ts'
 import type { ClusterPlan } from '../model/plan.ts'
 import type { InitialisedStatement, SignedStatement, Statement } from '../model/statement.ts'
 import { checkSpecChange } from '../planner/spec-change.ts'
+import { Conclusion } from '../model/conclusion.ts'
 import type { History } from './history.ts'
 import type { NodeContext } from './outbox.ts'
 import type { StatementScope } from './statement-book.ts'
@@ -34,9 +35,12 @@ export class Words {
   #progress: { readonly key: string; readonly at: Instant }
   #repeatedAt: Instant
   /** Starts of moved keys that this node hears, and since when it hears no other start of them. */
-  readonly #moved = new Map<NodeId, { readonly boot: string; readonly since: Instant }>()
+  #moved: TestimonySituation['moved'] = new Map()
   /** Nonces of starts that asked while another start of their key was heard. */
-  readonly #disproved = new Set<string>()
+  #disproved: ReadonlySet<string> = new Set()
+  readonly #initialised = new Conclusion<InitialisedStatement | undefined>()
+  readonly #testimony = new Conclusion<void>()
+  readonly #testimonyAt = new Conclusion<Instant | undefined>()
 
   constructor(context: NodeContext, history: History) {
     this.#context = context
@@ -80,6 +84,12 @@ export class Words {
 
   /** The newest grant's initialiser's own word that it made the CA. */
   initialised(): InitialisedStatement | undefined {
+    return this.#initialised.of(this.#context.moment.now, [this.#history.plan, this.#book.all()], () =>
+      this.#findInitialised(),
+    )
+  }
+
+  #findInitialised(): InitialisedStatement | undefined {
     const grant = this.#history.plan?.header.grant
     if (grant === null || grant === undefined) return undefined
     const signed = this.#book.find(
@@ -128,7 +138,9 @@ export class Words {
 
   /** Another start of this key was heard: nothing is ever said of its silence to the start that asks now. */
   heardTwice(id: NodeId): void {
-    for (const [signer, { boot }] of this.#book.ofKind('moved')) if (signer === id) this.#disproved.add(boot)
+    const asking = this.#book.ofKind('moved').filter(([signer]) => signer === id)
+    if (asking.length === 0) return
+    this.#disproved = new Set([...this.#disproved, ...asking.map(([, { boot }]) => boot)])
   }
 
   /** Tells a peer, if it is concerned, what this node said, and everybody the operator's orders. */
@@ -163,13 +175,14 @@ export class Words {
   testify(view: MembershipView, connected: readonly NodeId[]): void {
     const plan = this.#history.plan
     if (plan === undefined) return
-    const { init, quarantine } = this.#context
-    if (quarantine.isActive && !this.#saidMoved()) this.say({ kind: 'moved', boot: init.boot.nonce })
-    this.#watchMoved(view)
-    for (const word of dueTestimony(this.#situation(plan, view))) {
-      if (!this.#saidAlready(word)) this.say(word)
-    }
-    const { now } = this.#context.moment
+    const { quarantine, moment } = this.#context
+    const { now } = moment
+    this.#testimony.of(
+      now,
+      [plan, view, this.#book.all(), this.#moved, this.#disproved, this.#progress, quarantine.isActive],
+      () => this.#sayWhatIsDue(plan, view),
+      () => this.#nextTestimonyAt(plan, view),
+    )
     if (plan.header.phase === 'granted' && now >= this.#repeatedAt + repeatMs) {
       this.#repeatedAt = now
       this.repeatTo(connected)
@@ -180,9 +193,28 @@ export class Words {
   nextDeadline(view: MembershipView): Instant | undefined {
     const plan = this.#history.plan
     if (plan === undefined) return undefined
-    const testimony = nextTestimonyAt(this.#situation(plan, view))
+    const testimony = this.#nextTestimonyAt(plan, view)
     if (plan.header.phase !== 'granted') return testimony
     return Math.min(this.#repeatedAt + repeatMs, testimony ?? Number.POSITIVE_INFINITY)
+  }
+
+  #nextTestimonyAt(plan: ClusterPlan, view: MembershipView): Instant | undefined {
+    let next: Instant | undefined
+    return this.#testimonyAt.of(
+      this.#context.moment.now,
+      [plan, view, this.#moved, this.#progress],
+      () => (next = nextTestimonyAt(this.#situation(plan, view))),
+      () => next,
+    )
+  }
+
+  #sayWhatIsDue(plan: ClusterPlan, view: MembershipView): void {
+    const { init, quarantine } = this.#context
+    if (quarantine.isActive && !this.#saidMoved()) this.say({ kind: 'moved', boot: init.boot.nonce })
+    this.#watchMoved(view)
+    for (const word of dueTestimony(this.#situation(plan, view))) {
+      if (!this.#saidAlready(word)) this.say(word)
+    }
   }
 
   #saidMoved(): boolean {
@@ -193,16 +225,26 @@ export class Words {
   /** Which of the starts that ask are the only ones of their key that this node hears. */
   #watchMoved(view: MembershipView): void {
     const asked = this.#book.ofKind('moved')
-    for (const boot of this.#disproved)
-      if (!asked.some(([, one]) => one.boot === boot)) this.#disproved.delete(boot)
+    const boots = new Set(asked.map(([, { boot }]) => boot))
+    if ([...this.#disproved].some((boot) => !boots.has(boot))) {
+      this.#disproved = new Set([...this.#disproved].filter((boot) => boots.has(boot)))
+    }
     for (const [signer, statement] of asked) {
       const member = view.members.find(({ record }) => record.nodeId === signer)
       const heard = member?.liveness === 'alive' && member.record.bootNonce === statement.boot
-      if (!heard || this.#disproved.has(statement.boot)) this.#moved.delete(signer)
+      if (!heard || this.#disproved.has(statement.boot)) this.#setMoved(signer, undefined)
       else if (this.#moved.get(signer)?.boot !== statement.boot) {
-        this.#moved.set(signer, { boot: statement.boot, since: this.#context.moment.now })
+        this.#setMoved(signer, { boot: statement.boot, since: this.#context.moment.now })
       }
     }
+  }
+
+  #setMoved(id: NodeId, start: { readonly boot: string; readonly since: Instant } | undefined): void {
+    if (start === undefined && !this.#moved.has(id)) return
+    const moved = new Map(this.#moved)
+    if (start === undefined) moved.delete(id)
+    else moved.set(id, start)
+    this.#moved = moved
   }
 
   #saidAlready(word: Word): boolean {

@@ -71,5 +71,15 @@ export function isStable(
   now: Instant,
   stableAfterMs: number,
 ): member is MemberView {
-  return isPresent(member) && now - member.since >= stableAfterMs
+  return isPresent(member) && now >= member.since + stableAfterMs
+}
+
+/** The next moment at which time alone may change what is planned: the end of the grace, or a member stable by then. */
+export function nextPlanningAt({ view, graceUntil, now }: PlannerContext, stableAfterMs: number): Instant {
+  let next = graceUntil > now ? graceUntil : Number.POSITIVE_INFINITY
+  for (const member of view.members) {
+    const stableAt = member.since + stableAfterMs
+    if (stableAt > now && stableAt < next && isPresent(member)) next = stableAt
+  }
+  return next
 }

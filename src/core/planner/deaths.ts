@@ -25,7 +25,7 @@ export function deathsToAttest(
       // A leaver attests its own goodbye: of two voters, one alone is no majority.
       if (record.left) return true
       if (record.nodeId === self) return false
-      return liveness === 'dead' && now >= graceUntil && now - since >= body.spec.timers.deadAfterMs
+      return liveness === 'dead' && now >= graceUntil && now >= since + body.spec.timers.deadAfterMs
     })
     .map(({ record }) => ({
       kind: 'dead',

@@ -156,7 +156,6 @@ function viewOf(livenesses: readonly Liveness[]): MembershipView {
     record: recordOf(nodeName(index)),
     liveness,
     since: 0,
-    lastHeard: 0,
   }))
   return { self: nodeName(0), members }
 }

@@ -20,7 +20,6 @@ function member(nodeId: string, bootstrap: BootstrapSetting, durable = true, spe
   return {
     liveness: 'alive',
     since: 0,
-    lastHeard: 0,
     record: record as unknown as MemberView['record'],
   }
 }

@@ -25,7 +25,7 @@ const body = {
 
 function member(nodeId: string, endpoints: readonly string[], key = nodeId.repeat(64)): MemberView {
   const record = { nodeId, endpoints, overlayPort: 7_947, overlayKey: key }
-  return { record, liveness: 'dead', since: 0, lastHeard: 0 } as unknown as MemberView
+  return { record, liveness: 'dead', since: 0 } as unknown as MemberView
 }
 
 function source(change: Partial<OverlayIntentSource> = {}): OverlayIntentSource {

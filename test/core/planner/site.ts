@@ -129,7 +129,6 @@ export class Site {
     return {
       liveness: options.liveness ?? 'alive',
       since: options.since ?? 0,
-      lastHeard: this.now,
       record: {
         nodeId: id,
         networkId,
