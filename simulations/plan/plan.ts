@@ -25,6 +25,31 @@ export const faultSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('power-cut'), at: ms, forMs: ms, node, keeps: z.boolean() }),
   /** Power off at the first write after `at`, just before it is durable or just after, before anything is said. */
   z.object({ kind: z.literal('crash-at-write'), at: ms, forMs: ms, node, after: z.boolean() }),
+  /** Power off at the `count`-th effect of this kind after `at`, just before or after it is carried out. */
+  z.object({
+    kind: z.literal('crash-at-effect'),
+    at: ms,
+    forMs: ms,
+    node,
+    effect: z.enum(['persist', 'send', 'overlay', 'k3s']),
+    after: z.boolean(),
+    count: z.number().int().min(1),
+  }),
+  /** The agent says goodbye and goes down in an orderly way. */
+  z.object({ kind: z.literal('stop'), at: ms, forMs: ms, node }),
+  /** The machine's clock moves by so much; negative: back. */
+  z.object({ kind: z.literal('clock-jump'), at: ms, node, byMs: z.number().int() }),
+  /** Steps of k3s fail, or succeed and their answer is lost. */
+  z.object({ kind: z.literal('k3s-failure'), at: ms, forMs: ms, node }),
+  z.object({ kind: z.literal('k3s-lost-reply'), at: ms, forMs: ms, node }),
+  /** The operator, on this machine, asks for so many servers. No fault: it is carried out whatever is healed. */
+  z.object({
+    kind: z.literal('order'),
+    at: ms,
+    node,
+    controlPlane: z.number().int().min(1).max(7),
+    serial: z.number().int().min(1),
+  }),
   /** The agent stands still, and goes on. */
   z.object({ kind: z.literal('pause'), at: ms, forMs: ms, node }),
   /** Messages on these links wait until the end. */
@@ -33,8 +58,8 @@ export const faultSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('full-disk'), at: ms, forMs: ms, node }),
   /** An empty disk: the machine comes back as somebody new. */
   z.object({ kind: z.literal('wipe'), at: ms, forMs: ms, node }),
-  /** Damage that the store finds at its next start: it refuses to start, and the disk is replaced after `forMs`. */
-  z.object({ kind: z.literal('bit-rot'), at: ms, forMs: ms, node }),
+  /** Power off; one copy of the state rots meanwhile, or both, and then the next start is somebody new. */
+  z.object({ kind: z.literal('bit-rot'), at: ms, forMs: ms, node, copies: z.number().int().min(1).max(2) }),
   /** The disk goes back to what it held `backMs` ago (a snapshot of a virtual machine). */
   z.object({ kind: z.literal('rollback'), at: ms, forMs: ms, node, backMs: ms }),
   /** A copy of the disk wakes up in one more machine. */
@@ -47,7 +72,7 @@ export const faultSchema = z.discriminatedUnion('kind', [
     at: ms,
     forMs: ms,
     node,
-    how: z.enum(['equivocate', 'forge', 'flood', 'withhold']),
+    how: z.enum(['equivocate', 'forge', 'flood', 'withhold', 'replay']),
   }),
 ])
 
@@ -67,6 +92,8 @@ export const planSchema = z.object({
       tolerate: z.number().int().min(0),
       slack: z.number().int().min(0),
     }),
+    /** Machines by number: the identities of their first disks. */
+    z.object({ mode: z.literal('voters'), voters: z.array(node).min(1) }),
     z.object({ mode: z.literal('auto') }),
   ]),
   controlPlane: z.number().int().min(1).max(7),
@@ -98,8 +125,8 @@ export const planSchema = z.object({
   core: z.array(node),
   /** The core must be one active cluster so long after the horizon. */
   patienceMs: ms,
-  /** Messages pass through the real codec, and signatures are real hashes. */
-  codec: z.boolean(),
+  /** `real`: keys sign with Ed25519 and messages pass through the codec; slow, so for a share of the seeds. */
+  crypto: z.enum(['tagged', 'real']),
 })
 
 /** Everything that will happen to a virtual site. */

@@ -1,54 +1,116 @@
 import type { BirthRecord } from '../../src/core/identity/birth.ts'
-import type { NodeId } from '../../src/core/model/ids.ts'
-import type { StateKey, StoredState, Write } from '../../src/core/ports.ts'
+import { decodeStrict, encodeCanonical } from '../../src/core/model/codec.ts'
+import type { StoredState, Write } from '../../src/core/ports.ts'
+import type { Identity } from './identity.ts'
+
+/** What one copy of the state holds. Never changed: a persist makes a new one. */
+export interface Document {
+  readonly identity: Identity
+  readonly birth: BirthRecord
+  readonly values: StoredState['values']
+  readonly chain: readonly unknown[]
+  readonly sequence: number
+}
 
 /**
- * The state directory of one machine as the production store keeps it: a batch of writes is there whole or not
- * at all, and damage costs the identity, never a part of it. Kept as the log of its writes, so that it can be
- * rolled back and copied.
+ * A machine's state disk, with what the production store guarantees (src/adapters/store): identity, votes and chain are
+ * one document in two copies; a persist is all or nothing and is answered when both copies hold it; a cut one leaves the
+ * old state or the new one, and what a start finds is on both copies before it is used; damage of one copy is mended from
+ * the other; where both are damaged the identity is gone.
  */
 export class Disk {
-  readonly #log: { readonly at: number; readonly write: Write }[]
-  /** The key lies on the same disk. */
-  readonly id: NodeId
-  /** The machine on which the key was born. */
-  birth: BirthRecord
+  #copies: readonly [Document | undefined, Document | undefined] = [undefined, undefined]
+  #damaged = false
+  /** What the disk held, for a while back: a virtual machine's snapshots. */
+  #history: { readonly at: number; readonly document: Document }[] = []
+  readonly #encoded: boolean
+  readonly #remembers: boolean
 
-  constructor(id: NodeId, birth: BirthRecord, log: readonly { at: number; write: Write }[] = []) {
-    this.id = id
-    this.birth = birth
-    this.#log = [...log]
+  /**
+   * @param encoded values go through real bytes, as in production
+   * @param remembers keeps what was there, for `rollBack`
+   */
+  constructor(encoded: boolean, remembers: boolean) {
+    this.#encoded = encoded
+    this.#remembers = remembers
   }
 
-  write(at: number, writes: readonly Write[]): void {
-    for (const write of writes) this.#log.push({ at, write })
+  /** What a start finds: the newest copy, or nothing. `lost`: there was an identity, and no copy of it is whole. */
+  open(): { readonly document: Document | undefined; readonly lost: boolean } {
+    const [a, b] = this.#copies
+    const newest = a === undefined || (b !== undefined && b.sequence > a.sequence) ? b : a
+    const lost = newest === undefined && this.#damaged
+    this.#copies = [newest, newest]
+    this.#damaged = false
+    return { document: newest, lost }
   }
 
-  /** What a start reads. */
-  load(): StoredState {
-    const values: Partial<Record<StateKey, unknown>> = {}
-    const chain: unknown[] = []
-    for (const { write } of this.#log) {
-      if (write.op === 'append') chain.push(write.value)
-      else values[write.key] = write.value
+  /** What is durable now; undefined on an empty disk. */
+  get document(): Document | undefined {
+    return this.#copies[0] ?? this.#copies[1]
+  }
+
+  /** A new identity on an empty disk. */
+  create(identity: Identity, birth: BirthRecord): Document {
+    const document = { identity, birth, values: {}, chain: [], sequence: 1 }
+    this.#copies = [document, document]
+    return document
+  }
+
+  /** All of it, durable when this returns. */
+  persist(writes: readonly Write[], at: number): void {
+    const next = this.#after(writes)
+    if (this.#remembers && this.document !== undefined) this.#history.push({ at, document: this.document })
+    this.#copies = [next, next]
+  }
+
+  adoptBirth(birth: BirthRecord): void {
+    const document = this.document
+    if (document === undefined) return
+    const next = { ...document, birth, sequence: document.sequence + 1 }
+    this.#copies = [next, next]
+  }
+
+  /** One copy reads back wrong, or both. */
+  rot(copies: number): void {
+    const [, b] = this.#copies
+    this.#damaged = this.document !== undefined
+    this.#copies = copies === 1 ? [undefined, b] : [undefined, undefined]
+  }
+
+  wipe(): void {
+    this.#copies = [undefined, undefined]
+    this.#damaged = false
+  }
+
+  /** Puts back what it held at `time`. Whether that was something else of the same identity. */
+  rollBack(time: number): boolean {
+    const { document } = this
+    const kept = this.#history.find((one) => one.at >= time)?.document
+    if (document === undefined || kept === undefined || kept === document) return false
+    if (kept.identity !== document.identity) return false
+    this.#copies = [kept, kept]
+    return true
+  }
+
+  /** Makes this disk a copy of another one. */
+  copyFrom(other: Disk): void {
+    this.#copies = [other.document, other.document]
+    this.#damaged = false
+  }
+
+  #after(writes: readonly Write[]): Document {
+    const document = this.document
+    if (document === undefined) throw new Error('a disk without an identity is not written')
+    const values: Record<string, unknown> = { ...document.values }
+    let { chain } = document
+    for (const write of writes) {
+      const value = this.#encoded ? decodeStrict(anything, encodeCanonical(write.value)) : write.value
+      if (write.op === 'put') values[write.key] = value
+      else chain = [...chain, value]
     }
-    return { values, chain }
-  }
-
-  /** Newest value of a part; undefined if it was never written. */
-  read(key: StateKey): unknown {
-    const found = this.#log.findLast(({ write }) => write.op === 'put' && write.key === key)
-    return found?.write.value
-  }
-
-  /** An identical disk: the same key, the same state. */
-  copy(): Disk {
-    return new Disk(this.id, this.birth, this.#log)
-  }
-
-  /** The disk as it was then; the same object if nothing was written since. */
-  asOf(then: number): Disk {
-    const kept = this.#log.filter(({ at }) => at <= then)
-    return kept.length === this.#log.length ? this : new Disk(this.id, this.birth, kept)
+    return { ...document, values, chain, sequence: document.sequence + 1 }
   }
 }
+
+const anything = { read: (value: unknown): unknown => value }

@@ -1,259 +1,534 @@
-import { accessKeyOf, fingerprintOf } from '../../src/core/k3s/files.ts'
-import type { FileIntent, K3sObservation, K3sRole, K3sStep, K3sStepResult } from '../../src/core/k3s/types.ts'
+import { accessKeyOf, configPath, fingerprintOf, tokenPath } from '../../src/core/k3s/files.ts'
+import type { ApiAccess, K3sObservation, K3sRole, K3sStep, K3sStepResult } from '../../src/core/k3s/types.ts'
+import type { EtcdMember } from '../../src/core/model/statement.ts'
 import type { Random } from '../../src/core/model/random.ts'
-import type { Plan } from '../plan/plan.ts'
-import { Etcd } from './etcd.ts'
+import type { Timeline } from '../kernel/timeline.ts'
+import { taggedDigest } from './tagged-crypto.ts'
 
-/** What k3s left on a disk, and what runs of it. */
-interface K3sDisk {
-  role: K3sRole | undefined
-  /** Since when the unit runs; undefined: it does not. */
-  startedAt: number | undefined
-  readyAfterMs: number
-  /** CA on the disk; empty: none. */
+// A small model of k3s and etcd, after the rules that simulations/k3s-contract cites from their sources:
+//  * a database on disk decides: `cluster-init` and `server` are read only where there is none;
+//  * a full token pins the CA: a joiner refuses a server with another one;
+//  * a server joins as a learner; etcd has one learner at a time, refuses a node name that it lists, and a change that
+//    its own voters could not carry (strict reconfiguration, etcd 3.6);
+//  * the leader promotes a learner that has caught up, and k3s evicts one without progress for five minutes;
+//  * a removed member writes a tombstone and stops; the unit does not start while there is one.
+
+/** k3s gives a start that failed another try after this (Restart=always, RestartSec=5s). */
+const restartMs = 5_000
+/** A learner without progress is evicted after this (k3s, etcd.go). */
+const learnerEvictMs = 300_000
+/** A learner has caught up so long after it started. */
+const catchUpMs = 2_000
+
+/** One member of an etcd. */
+interface Member {
+  readonly id: string
+  readonly machine: number
+  readonly address: string
+  name: string
+  learner: boolean
+  /** Since when it runs without a break; undefined: it does not. */
+  since: number | undefined
+  /** Last moment at which a learner ran. */
+  progressAt: number
+}
+
+/** One etcd: what one `cluster-init` made. */
+export interface Etcd {
+  readonly key: string
+  readonly authority: string
+  readonly token: string
+  readonly madeBy: number
+  members: Member[]
+  readonly removed: Set<string>
+}
+
+/** What lies on a machine's k3s directories, and what runs of it. */
+interface Place {
+  /** Durable. */
   authority: string
-  /** etcd data: the cluster that they belong to and the member that they are. */
-  data: { readonly etcd: Etcd; readonly memberId: string } | undefined
-  files: readonly FileIntent[]
-  access: string
-  open: boolean
+  /** Authorities made here, by grant. */
+  readonly made: Map<number, string>
+  etcd: { readonly key: string; readonly memberId: string } | undefined
   tombstone: boolean
+  files: string
+  role: K3sRole | undefined
+  server: string
+  pin: string
+  token: string
+  /** Gone with the power. */
+  access: ApiAccess | undefined
+  unit: 'absent' | 'stopped' | 'starting' | 'running'
+  readyAt: number
   detail: string
-  hung: boolean
-  /** The reply of a step is lost: it was done, and looks failed. */
-  authorities: Map<number, string>
+  /** Counts starts and stops, so that an earlier start's timer knows that it is over. */
+  run: number
+  registered: boolean
 }
 
-/** What k3s meets in the world around it. */
+/** What the model asks of the world around it. */
 export interface K3sSurroundings {
-  readonly now: () => number
+  readonly timeline: Timeline
   readonly random: Random
-  readonly plan: Plan['k3s']
-  /** Whether two machines have power and reach each other. */
+  readonly startMs: readonly [number, number]
+  readonly promoteMs: number
+  /** Whether the machine has power. */
+  powered(machine: number): boolean
+  /** Whether packets pass both ways between two machines. */
   reaches(a: number, b: number): boolean
-  /** Machine that holds an overlay address; undefined: none does now. */
-  machineAt(address: string): number | undefined
-  /** Own overlay address of a machine, as it was told. */
+  /** Whether starts on this machine hang now. */
+  hangs(machine: number): boolean
+  /** Overlay address of a machine now. */
   addressOf(machine: number): string
-  note(machine: number, what: string, text: string): void
+  /** Tells what happened, for checkers and pictures. */
+  tell(what: K3sEvent): void
 }
 
-/** k3s on every machine of a site: existing data win over flags, a CA is pinned, etcd has the last word. */
-export class K3sWorld {
+/** What k3s and etcd did. */
+export interface K3sEvent {
+  readonly machine: number
+  readonly what:
+    | 'cluster made'
+    | 'joined'
+    | 'promoted'
+    | 'evicted'
+    | 'removed'
+    | 'removal refused'
+    | 'join refused'
+    | 'tombstone'
+    | 'cleared'
+    | 'running'
+    | 'stopped'
+  readonly detail: string
+  readonly etcd: Etcd | undefined
+}
+
+/** k3s and etcd of the whole site. */
+export class K3sSite {
   readonly #around: K3sSurroundings
-  #disks = new Map<number, K3sDisk>()
-  readonly etcds: Etcd[] = []
+  readonly #places: Place[] = []
+  readonly etcds = new Map<string, Etcd>()
+  #serial = 0
+  #ticking = false
 
   constructor(around: K3sSurroundings) {
     this.#around = around
   }
 
-  disk(machine: number): K3sDisk {
-    let held = this.#disks.get(machine)
-    if (held === undefined) this.#disks.set(machine, (held = emptyDisk()))
-    return held
+  /** CA on a machine's disk; empty: none. */
+  authorityOf(machine: number): string {
+    return this.#place(machine).authority
   }
 
-  /** The machine has power again: its unit starts what was there, unless etcd had removed the member. */
-  boot(machine: number): void {
-    const disk = this.disk(machine)
-    if (disk.role !== undefined && !disk.tombstone) this.#startUnit(disk)
+  /** What lies on a machine, for the checkers. */
+  placeOf(machine: number): Readonly<Place> {
+    return this.#place(machine)
   }
 
+  /** Whether a server's API answers on this machine, whoever may reach it. */
+  serves(machine: number): boolean {
+    const place = this.#place(machine)
+    return place.unit === 'running' && place.role !== 'agent' && this.#isReady(machine, place)
+  }
+
+  /** Power off: what runs stops, rules of the packet filter are gone. */
   powerOff(machine: number): void {
-    this.disk(machine).startedAt = undefined
+    const place = this.#place(machine)
+    place.run += 1
+    place.access = undefined
+    if (place.unit === 'running' || place.unit === 'starting') place.unit = 'stopped'
+    this.#memberStops(place)
   }
 
+  /** An empty disk. */
   wipe(machine: number): void {
-    this.#disks.delete(machine)
+    const { run } = this.#place(machine)
+    this.#places[machine] = { ...freshPlace(), run: run + 1 }
   }
 
-  run(machine: number, step: K3sStep): K3sStepResult {
-    const { random, plan } = this.#around
-    if (random.unit() < plan.failure) return { kind: 'failed', step: step.kind, detail: 'it did not work' }
-    const result = this.#do(machine, step)
-    const lost = random.unit() < plan.lostReply
-    return lost ? { kind: 'failed', step: step.kind, detail: 'timed out' } : result
-  }
-
-  observe(machine: number): K3sObservation {
-    this.#advance(machine)
-    const disk = this.disk(machine)
-    const { data } = disk
-    const up = this.#isUp(machine)
-    const server = up && disk.role !== 'agent'
-    const quorum = server && data !== undefined && this.#hasQuorum(data.etcd, machine)
-    const running = disk.startedAt !== undefined
-    return {
-      installed: true,
-      version: 'v1',
-      unit: running ? (up ? 'running' : 'starting') : disk.role === undefined ? 'absent' : 'stopped',
-      detail: disk.detail,
-      apiAnswers: quorum,
-      ready: server ? quorum : up && this.#agentRegistered(machine, disk),
-      hasEtcdData: data !== undefined,
-      tombstone: disk.tombstone,
-      caHash: disk.authority,
-      members: quorum ? data.etcd.list() : undefined,
-      configured: fingerprintOf(disk.files),
-      access: disk.access,
+  /** Another machine's disk, k3s data included. */
+  copy(from: number, to: number): void {
+    const { run } = this.#place(to)
+    const source = this.#place(from)
+    this.#places[to] = {
+      ...source,
+      made: new Map(source.made),
+      run: run + 1,
+      access: undefined,
+      unit: source.unit === 'absent' ? 'absent' : 'stopped',
+      registered: false,
     }
   }
 
-  #do(machine: number, step: K3sStep): K3sStepResult {
-    const disk = this.disk(machine)
+  /** Carries out one step. Throws nothing. */
+  run(machine: number, step: K3sStep): K3sStepResult {
+    const place = this.#place(machine)
     switch (step.kind) {
       case 'make-authority': {
-        const { random } = this.#around
-        const made = disk.authorities.get(step.grant) ?? hex(random)
-        disk.authorities.set(step.grant, made)
-        disk.authority = made
-        const secrets = { caHash: made, serverPassword: `server ${made}`, agentPassword: `agent ${made}` }
+        const authority = place.made.get(step.grant) ?? this.#name(`ca/${machine}/${step.grant}`)
+        place.made.set(step.grant, authority)
+        place.authority = authority
+        const secrets = { caHash: authority, serverPassword: 's', agentPassword: 'a' }
         return { kind: 'authority', grant: step.grant, secrets }
       }
       case 'configure':
-      case 'start': {
-        const changed = fingerprintOf(disk.files) !== fingerprintOf(step.files)
-        disk.files = step.files
-        disk.access = accessKeyOf(step.allow)
-        disk.open = step.allow === 'all'
-        if (step.kind === 'configure') break
-        if (disk.tombstone) return { kind: 'failed', step: 'start', detail: 'there is a tombstone' }
-        const restart = changed || step.restart || disk.startedAt === undefined || disk.role !== step.role
-        disk.role = step.role
-        if (restart) this.#startUnit(disk)
+        place.access = step.allow
+        place.files = fingerprintOf(step.files)
+        this.#readFiles(place, step.files)
         break
-      }
+      case 'start':
+        return this.#startStep(machine, place, step)
       case 'stop':
-        disk.startedAt = undefined
+        this.#stop(machine, place)
         break
       case 'clear':
-        this.#disks.set(machine, emptyDisk())
+        this.#stop(machine, place)
+        this.#around.tell({ machine, what: 'cleared', detail: step.reason, etcd: this.#etcdOf(place) })
+        place.etcd = undefined
+        place.tombstone = false
+        place.authority = ''
+        place.made.clear()
+        place.files = ''
+        place.unit = 'absent'
         break
-      case 'remove-member': {
-        const { data } = disk
-        if (data === undefined || !this.#isUp(machine)) {
-          return { kind: 'failed', step: step.kind, detail: 'etcd does not run here' }
-        }
-        const answer = data.etcd.remove(step.memberId, (other) => this.#serves(other, data.etcd, machine))
-        if (!answer.ok) {
-          this.#around.note(machine, 'etcd refused', answer.why)
-          return { kind: 'failed', step: step.kind, detail: answer.why }
-        }
-        this.#around.note(machine, 'etcd removed a member', step.memberId)
-      }
+      case 'remove-member':
+        return this.#remove(machine, place, step.memberId)
     }
     return { kind: 'done', step: step.kind }
   }
 
-  #startUnit(disk: K3sDisk): void {
-    const { random, plan, now } = this.#around
-    disk.startedAt = now()
-    disk.readyAfterMs = Math.round(random.between(plan.startMs[0], plan.startMs[1]))
-    disk.detail = ''
+  observe(machine: number): K3sObservation {
+    const place = this.#place(machine)
+    const server = place.unit === 'running' && place.role !== 'agent'
+    const ready = place.unit === 'running' && this.#isReady(machine, place)
+    const etcd = this.#etcdOf(place)
+    const quorum = server && etcd !== undefined && this.#hasQuorum(etcd, machine)
+    return {
+      installed: true,
+      version: 'v1',
+      unit: place.unit,
+      detail: place.detail,
+      apiAnswers: server ? ready : place.registered,
+      ready: server ? ready && quorum : ready && place.registered,
+      hasEtcdData: place.etcd !== undefined,
+      tombstone: place.tombstone,
+      caHash: place.authority,
+      configured: place.files,
+      access: place.access === undefined ? '' : accessKeyOf(place.access),
+      members: quorum && ready ? listed(etcd) : undefined,
+    }
   }
 
-  /** What happens between two looks: first start, joining, promotion, removal by others. */
-  #advance(machine: number): void {
-    const disk = this.disk(machine)
-    if (!this.#isUp(machine)) return
-    if (disk.role === 'agent') return
-    if (disk.data === undefined) this.#found(machine, disk)
-    const { data } = disk
-    if (data === undefined) return
-    data.etcd.pass(this.#around.now(), (other) => this.#serves(other, data.etcd, machine))
-    if (data.etcd.has(data.memberId)) return
-    // A removed member hears of it from any other, and never serves again from these data.
-    const heard = data.etcd
-      .machines()
-      .some((other) => other !== machine && this.#serves(other, data.etcd, machine))
-    if (!heard) return
-    disk.tombstone = true
-    disk.startedAt = undefined
-    disk.detail = 'etcd removed this member'
-    this.#around.note(machine, 'tombstone', data.memberId)
+  /** Whether this machine could read or change etcd now. */
+  hasQuorum(etcd: Etcd, machine: number): boolean {
+    return this.#hasQuorum(etcd, machine)
   }
 
-  /** First start without data: `cluster-init` makes a new etcd, `server` joins the one it is pointed to. */
-  #found(machine: number, disk: K3sDisk): void {
-    const { now, addressOf, note } = this.#around
-    const address = addressOf(machine)
-    const config = disk.files.map((file) => file.content).join('\n')
-    const name = /node-name: "([^"]+)"/.exec(config)?.[1] ?? `machine${machine}`
-    if (disk.role === 'server-init') {
-      const etcd = new Etcd(`e${this.etcds.length}`, disk.authority)
-      this.etcds.push(etcd)
-      const added = etcd.add({ machine, name, address }, now(), () => true)
-      if (added.ok) disk.data = { etcd, memberId: added.id }
-      note(machine, 'etcd began', etcd.name)
+  #startStep(machine: number, place: Place, step: Extract<K3sStep, { kind: 'start' }>): K3sStepResult {
+    place.access = step.allow
+    const files = fingerprintOf(step.files)
+    const changed = files !== place.files
+    const sameUnit = place.role !== undefined && (place.role === 'agent') === (step.role === 'agent')
+    place.files = files
+    this.#readFiles(place, step.files)
+    const runs = place.unit === 'running' || place.unit === 'starting'
+    place.role = step.role
+    if (runs && sameUnit && !changed && !step.restart) return { kind: 'done', step: 'start' }
+    this.#stop(machine, place)
+    place.unit = 'starting'
+    this.#start(machine, place)
+    return { kind: 'done', step: 'start' }
+  }
+
+  #readFiles(place: Place, files: readonly { readonly path: string; readonly content: string }[]): void {
+    const config = files.find((file) => file.path === configPath)?.content ?? ''
+    place.server = /^server: "https:\/\/\[?([^"\]]*?)\]?:\d+"$/m.exec(config)?.[1] ?? ''
+    place.token = /initial-cluster-token=([^"]*)/.exec(config)?.[1] ?? ''
+    place.pin = /^K10(.*?)::/.exec(files.find((file) => file.path === tokenPath)?.content ?? '')?.[1] ?? ''
+  }
+
+  /** The unit starts, and starts again whenever it fails, until somebody stops it. */
+  #start(machine: number, place: Place): void {
+    const run = ++place.run
+    const { timeline, random, startMs } = this.#around
+    if (place.tombstone) {
+      place.unit = 'stopped'
+      place.detail = 'a tombstone forbids the start'
       return
     }
-    const server = /server: "https:\/\/([0-9.]+):/.exec(config)?.[1] ?? ''
-    const target = this.#around.machineAt(server)
-    const there = target === undefined ? undefined : this.disk(target).data
-    if (target === undefined || there === undefined || !this.#serves(target, there.etcd, machine)) {
-      disk.detail = `no server answers at ${server}`
-      return
+    const again = (ms: number, job: () => void): void =>
+      timeline.after(ms, () => {
+        if (place.run === run && this.#places[machine] === place && this.#around.powered(machine)) job()
+      })
+    const attempt = (): void => {
+      if (this.#around.hangs(machine)) return again(restartMs, attempt)
+      const trouble = place.role === 'agent' ? this.#register(machine, place) : this.#enter(machine, place)
+      place.detail = trouble ?? ''
+      if (place.tombstone) {
+        place.unit = 'stopped'
+        return
+      }
+      if (trouble !== undefined) return again(restartMs, attempt)
+      place.unit = 'running'
+      place.readyAt = timeline.now + random.between(...startMs)
+      this.#around.tell({ machine, what: 'running', detail: place.role ?? '', etcd: this.#etcdOf(place) })
     }
-    const pinned = /K10([0-9a-f]{64})/.exec(config)?.[1]
-    if (pinned !== undefined && pinned !== there.etcd.authority) {
-      disk.detail = 'the CA of the server is not the one in the token'
-      note(machine, 'CA refused', server)
-      return
+    again(random.between(50, 300), attempt)
+  }
+
+  /** A server: resumes its database, makes a new one, or joins one. Why not, if it cannot. */
+  #enter(machine: number, place: Place): string | undefined {
+    const { timeline } = this.#around
+    const address = this.#around.addressOf(machine)
+    if (place.etcd !== undefined) {
+      const etcd = this.etcds.get(place.etcd.key) as Etcd
+      if (etcd.removed.has(place.etcd.memberId)) {
+        if (!this.#anyVoterReachable(etcd, machine)) return 'etcd does not answer'
+        place.tombstone = true
+        this.#around.tell({ machine, what: 'tombstone', detail: place.etcd.memberId, etcd })
+        return 'this member was removed'
+      }
+      const member = etcd.members.find((one) => one.id === place.etcd?.memberId)
+      if (member === undefined) return 'etcd does not know this member'
+      member.name = `m${member.machine}`
+      member.since = timeline.now
+      member.progressAt = timeline.now
+      return undefined
     }
-    const added = there.etcd.add({ machine, name: `${name}-${machine}`, address }, now(), (other) =>
-      this.#serves(other, there.etcd, target),
+    if (place.role === 'server-init' || place.server === '') {
+      const authority = place.authority === '' ? this.#name(`ca/${machine}`) : place.authority
+      place.authority = authority
+      const key = this.#name(`etcd/${machine}`)
+      const member = this.#newMember(machine, address, false)
+      member.since = timeline.now
+      const etcd = {
+        key,
+        authority,
+        token: place.token,
+        madeBy: machine,
+        members: [member],
+        removed: new Set<string>(),
+      }
+      this.etcds.set(key, etcd)
+      place.etcd = { key, memberId: member.id }
+      this.#around.tell({ machine, what: 'cluster made', detail: key.slice(0, 8), etcd })
+      this.#keepTicking()
+      return undefined
+    }
+    const trouble = this.#join(machine, place, address)
+    if (trouble !== undefined) {
+      this.#around.tell({ machine, what: 'join refused', detail: trouble, etcd: undefined })
+    }
+    return trouble
+  }
+
+  #join(machine: number, place: Place, address: string): string | undefined {
+    const server = this.#serverAt(machine, place.server)
+    if (typeof server === 'string') return server
+    const { etcd } = server
+    if (place.pin !== etcd.authority) return 'token CA hash does not match the cluster'
+    if (place.authority !== '' && place.authority !== etcd.authority) return 'other CA files are on this disk'
+    if (!this.#hasQuorum(etcd, server.machine)) return 'etcd has no leader'
+    if (etcd.members.some((member) => member.address === address)) return 'duplicate node name found'
+    if (etcd.members.some((member) => member.learner)) return 'too many learner members in cluster'
+    const voters = etcd.members.filter((member) => !member.learner)
+    const connected = this.#connected(etcd, server.machine)
+    const need = voters.length === 1 ? 1 : quorum(voters.length + 1)
+    if (connected < need) return 'unhealthy cluster'
+    const member = this.#newMember(machine, address, true)
+    member.since = this.#around.timeline.now
+    etcd.members = [...etcd.members, member]
+    place.authority = etcd.authority
+    place.etcd = { key: etcd.key, memberId: member.id }
+    this.#around.tell({ machine, what: 'joined', detail: member.id, etcd })
+    this.#keepTicking()
+    return undefined
+  }
+
+  /** An agent: registers with the server that it is told, or with any that it once knew. */
+  #register(machine: number, place: Place): string | undefined {
+    const server = this.#serverAt(machine, place.server)
+    if (typeof server === 'string' && !place.registered) return server
+    if (typeof server !== 'string' && place.pin !== server.etcd.authority) {
+      return 'token CA hash does not match the cluster'
+    }
+    if (typeof server !== 'string') place.authority = server.etcd.authority
+    place.registered = true
+    return undefined
+  }
+
+  #serverAt(machine: number, address: string): { machine: number; etcd: Etcd } | string {
+    for (const [index, place] of this.#places.entries()) {
+      if (place === undefined || index === machine || !this.#around.powered(index)) continue
+      if (this.#around.addressOf(index) !== address || !this.serves(index)) continue
+      if (!this.#around.reaches(machine, index)) return 'the server does not answer'
+      const { access } = place
+      if (access !== undefined && access !== 'all' && !access.includes(this.#around.addressOf(machine))) {
+        return 'the server does not answer'
+      }
+      const etcd = this.#etcdOf(place)
+      if (etcd !== undefined) return { machine: index, etcd }
+    }
+    return 'the server does not answer'
+  }
+
+  #remove(machine: number, place: Place, memberId: string): K3sStepResult {
+    const etcd = this.#etcdOf(place)
+    const failed = (detail: string): K3sStepResult => {
+      this.#around.tell({ machine, what: 'removal refused', detail, etcd })
+      return { kind: 'failed', step: 'remove-member', detail }
+    }
+    if (etcd === undefined || !this.serves(machine)) return failed('etcd does not answer')
+    if (!this.#hasQuorum(etcd, machine)) return failed('etcd has no leader')
+    const member = etcd.members.find((one) => one.id === memberId)
+    if (member === undefined) return { kind: 'done', step: 'remove-member' }
+    if (!member.learner) {
+      const left = etcd.members.filter((one) => !one.learner && one !== member)
+      const started = left.filter(
+        (one) => this.#runs(one) && this.#around.reaches(machine, one.machine),
+      ).length
+      if (started < quorum(left.length))
+        return failed('re-configuration failed due to not enough started members')
+    }
+    this.#drop(etcd, member)
+    this.#around.tell({ machine, what: 'removed', detail: memberId, etcd })
+    return { kind: 'done', step: 'remove-member' }
+  }
+
+  /** A member that runs and is removed writes its tombstone and stops. */
+  #drop(etcd: Etcd, member: Member): void {
+    etcd.members = etcd.members.filter((one) => one !== member)
+    etcd.removed.add(member.id)
+    const place = this.#place(member.machine)
+    if (place.etcd?.memberId !== member.id || place.unit !== 'running') return
+    if (!this.#anyVoterReachable(etcd, member.machine)) return
+    place.tombstone = true
+    this.#around.tell({ machine: member.machine, what: 'tombstone', detail: member.id, etcd })
+    this.#stop(member.machine, place)
+  }
+
+  /** etcd's leader promotes learners that have caught up and evicts those that do not move. */
+  #keepTicking(): void {
+    if (this.#ticking) return
+    this.#ticking = true
+    const tick = (): void => {
+      this.#ticking = false
+      for (const etcd of this.etcds.values()) this.#tick(etcd)
+      if ([...this.etcds.values()].some((etcd) => etcd.members.some((member) => member.learner))) {
+        this.#keepTicking()
+      }
+    }
+    this.#around.timeline.after(this.#around.promoteMs, tick)
+  }
+
+  #tick(etcd: Etcd): void {
+    const { now } = this.#around.timeline
+    const learner = etcd.members.find((member) => member.learner)
+    if (learner === undefined) return
+    const leader = etcd.members.find(
+      (member) => !member.learner && this.#runs(member) && this.#hasQuorum(etcd, member.machine),
     )
-    if (!added.ok) {
-      disk.detail = added.why
-      note(machine, 'join refused', added.why)
-      return
+    if (leader === undefined) return
+    const runs = this.#runs(learner) && this.#around.reaches(leader.machine, learner.machine)
+    if (runs && learner.since !== undefined && now >= learner.since + catchUpMs) {
+      learner.learner = false
+      learner.name = `m${learner.machine}`
+      this.#around.tell({ machine: learner.machine, what: 'promoted', detail: learner.id, etcd })
+    } else if (runs) {
+      learner.progressAt = now
+    } else if (now >= learner.progressAt + learnerEvictMs) {
+      this.#drop(etcd, learner)
+      this.#around.tell({ machine: learner.machine, what: 'evicted', detail: learner.id, etcd })
     }
-    disk.authority = there.etcd.authority
-    disk.data = { etcd: there.etcd, memberId: added.id }
-    note(machine, 'etcd member added', added.id)
   }
 
-  #agentRegistered(machine: number, disk: K3sDisk): boolean {
-    const config = disk.files.map((file) => file.content).join('\n')
-    const server = /server: "https:\/\/([0-9.]+):/.exec(config)?.[1] ?? ''
-    const target = this.#around.machineAt(server)
-    return target !== undefined && this.#around.reaches(machine, target) && this.disk(target).open
+  #stop(machine: number, place: Place): void {
+    place.run += 1
+    this.#memberStops(place)
+    if (place.unit === 'running') {
+      this.#around.tell({ machine, what: 'stopped', detail: place.role ?? '', etcd: this.#etcdOf(place) })
+    }
+    if (place.unit !== 'absent') place.unit = 'stopped'
   }
 
-  #hasQuorum(etcd: Etcd, seenFrom: number): boolean {
-    return etcd.hasQuorum((machine) => this.#serves(machine, etcd, seenFrom))
+  #memberStops(place: Place): void {
+    const member = this.#etcdOf(place)?.members.find((one) => one.id === place.etcd?.memberId)
+    if (member !== undefined) member.since = undefined
   }
 
-  /** Whether this machine runs a member of that etcd and can be reached. */
-  #serves(machine: number, etcd: Etcd, from: number): boolean {
-    const disk = this.disk(machine)
-    return disk.data?.etcd === etcd && this.#isUp(machine) && this.#around.reaches(from, machine)
+  #isReady(machine: number, place: Place): boolean {
+    return this.#around.timeline.now >= place.readyAt && this.#around.powered(machine)
   }
 
-  #isUp(machine: number): boolean {
-    const { startedAt, readyAfterMs, hung } = this.disk(machine)
-    return startedAt !== undefined && !hung && this.#around.now() >= startedAt + readyAfterMs
+  #runs(member: Member): boolean {
+    return member.since !== undefined && this.#around.powered(member.machine)
+  }
+
+  #connected(etcd: Etcd, from: number): number {
+    return etcd.members.filter(
+      (member) =>
+        !member.learner &&
+        this.#runs(member) &&
+        (member.machine === from || this.#around.reaches(from, member.machine)),
+    ).length
+  }
+
+  #hasQuorum(etcd: Etcd, from: number): boolean {
+    const voters = etcd.members.filter((member) => !member.learner).length
+    return this.#connected(etcd, from) >= quorum(voters)
+  }
+
+  #anyVoterReachable(etcd: Etcd, from: number): boolean {
+    return etcd.members.some(
+      (member) => !member.learner && this.#runs(member) && this.#around.reaches(from, member.machine),
+    )
+  }
+
+  #newMember(machine: number, address: string, learner: boolean): Member {
+    const id = this.#name(`member/${machine}`).slice(0, 16)
+    const { now } = this.#around.timeline
+    return { id, machine, address, name: `m${machine}`, learner, since: undefined, progressAt: now }
+  }
+
+  #etcdOf(place: Place): Etcd | undefined {
+    return place.etcd === undefined ? undefined : this.etcds.get(place.etcd.key)
+  }
+
+  #name(what: string): string {
+    return taggedDigest('k3s', { what, serial: this.#serial++ })
+  }
+
+  #place(machine: number): Place {
+    return (this.#places[machine] ??= freshPlace())
   }
 }
 
-function emptyDisk(): K3sDisk {
+function freshPlace(): Place {
   return {
-    role: undefined,
-    startedAt: undefined,
-    readyAfterMs: 0,
     authority: '',
-    data: undefined,
-    files: [],
-    access: '',
-    open: false,
+    made: new Map(),
+    etcd: undefined,
     tombstone: false,
+    files: '',
+    role: undefined,
+    server: '',
+    pin: '',
+    token: '',
+    access: undefined,
+    unit: 'absent',
+    readyAt: 0,
     detail: '',
-    hung: false,
-    authorities: new Map(),
+    run: 0,
+    registered: false,
   }
 }
 
-function hex(random: Random): string {
-  return Array.from({ length: 8 }, () => random.next().toString(16).padStart(8, '0')).join('')
+function quorum(voters: number): number {
+  return Math.floor(voters / 2) + 1
+}
+
+function listed(etcd: Etcd): readonly EtcdMember[] {
+  return etcd.members
+    .map(({ id, name, address, learner }) => ({ id, name, address, learner }))
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }

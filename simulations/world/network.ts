@@ -1,0 +1,336 @@
+import type { NodeId } from '../../src/core/model/ids.ts'
+import type { Random } from '../../src/core/model/random.ts'
+import { decodeStrict, encodeCanonical } from '../../src/core/model/codec.ts'
+import type { Message } from '../../src/core/model/message.ts'
+import { messageCodec } from '../../src/core/model/wire.ts'
+import type { NetworkEvent } from '../../src/core/ports.ts'
+import { exponential, stream } from '../kernel/streams.ts'
+import type { Timeline } from '../kernel/timeline.ts'
+import type { Plan } from '../plan/plan.ts'
+
+/** A connection whose other end is silent is given up after this. */
+const silenceMs = [3_000, 15_000] as const
+/** A peer that was lost is dialled again after this. */
+const redialMs = [500, 4_000] as const
+/** A peer that was cut off is refused for so long. */
+const refuseMs = 60_000
+/** Machines of one segment hear each other's multicast after this (mean); others meet in the DHT. */
+const discoveryMs = { multicast: 300, dht: 2_000 }
+/** An old answer of the DHT costs so much: the dials of it fail first. */
+const staleMs = [5_000, 30_000] as const
+
+/** What the network knows of a machine. */
+export interface Endpoint {
+  readonly index: number
+  /** Identity under which it runs; undefined: it is off. */
+  readonly id: NodeId | undefined
+  /** Counts starts: what was under way for an earlier one is void. */
+  readonly boots: number
+  readonly receive: (event: NetworkEvent) => void
+}
+
+/** What the network tells of every message. */
+export interface NetworkTold {
+  sent(serial: number, from: number, to: number, message: Message): void
+  delivered(serial: number, from: number, to: number, message: Message): void
+  dropped(serial: number, from: number, to: number, why: string): void
+}
+
+interface Cut {
+  readonly until: number
+  readonly blocks: (from: number, to: number) => boolean
+}
+
+/**
+ * The underlay of the site: which machines are connected, and when a message arrives, if it does. A whole cut ends a
+ * connection after a silence; a one-way cut and a clog do not: messages vanish or wait, and nobody is told.
+ */
+export class SimulatedNetwork {
+  readonly #plan: Plan
+  readonly #timeline: Timeline
+  readonly #endpoints: readonly Endpoint[]
+  readonly #told: NetworkTold
+  readonly #random: Random
+  readonly #discovery: Random
+  /** By machine: which machine it talks to under which identity. */
+  readonly #links: Map<number, NodeId>[]
+  readonly #cuts: Cut[] = []
+  readonly #clogs: Cut[] = []
+  readonly #refused = new Map<string, number>()
+  readonly #dialling = new Set<string>()
+  #healedCore: ReadonlySet<number> = new Set()
+  #serial = 0
+
+  constructor(plan: Plan, timeline: Timeline, endpoints: readonly Endpoint[], told: NetworkTold) {
+    this.#plan = plan
+    this.#timeline = timeline
+    this.#endpoints = endpoints
+    this.#told = told
+    this.#random = stream(plan.seed, 'network')
+    this.#discovery = stream(plan.seed, 'discovery')
+    this.#links = endpoints.map(() => new Map())
+  }
+
+  /** Machines that this one is connected to. */
+  linksOf(index: number): readonly number[] {
+    return [...(this.#links[index] as Map<number, NodeId>).keys()]
+  }
+
+  /** Whether packets pass both ways now: what k3s and etcd need. */
+  reaches(a: number, b: number): boolean {
+    return !this.#blocked(a, b) && !this.#blocked(b, a)
+  }
+
+  /** Messages from these to those are lost, and back as well unless `oneWay`. */
+  cut(from: readonly number[], to: readonly number[], oneWay: boolean, until: number): void {
+    const there = between(from, to)
+    const blocks = oneWay ? there : (a: number, b: number): boolean => there(a, b) || there(b, a)
+    this.#cuts.push({ until, blocks })
+    if (oneWay) return
+    this.#noticeCuts()
+    this.#timeline.at(until, () => this.#redialAll())
+  }
+
+  clog(from: readonly number[], to: readonly number[], until: number): void {
+    this.#clogs.push({ until, blocks: between(from, to) })
+  }
+
+  /** From now on nothing bad happens between these. */
+  heal(core: readonly number[]): void {
+    this.#healedCore = new Set(core)
+    for (const a of core) {
+      for (const b of core) {
+        this.#refused.delete(pairKey(a, b))
+        if (a < b) this.#dial(a, b, this.#discovery.between(...redialMs))
+      }
+    }
+  }
+
+  /** A machine has started: it finds the others, and they find it. */
+  started(index: number): void {
+    const { stale: staleShare } = this.#plan.network
+    for (const other of this.#endpoints) {
+      if (other.index === index || other.id === undefined) continue
+      const near = this.#sameSegment(index, other.index)
+      const stale = !near && this.#discovery.unit() < staleShare
+      const mean = near ? discoveryMs.multicast : discoveryMs.dht
+      const wait = 5 + exponential(this.#discovery, mean) + (stale ? this.#discovery.between(...staleMs) : 0)
+      const key = this.#pairNow(index, other.index)
+      this.#timeline.after(stale ? wait / 4 : wait, () => {
+        if (key !== this.#pairNow(index, other.index)) return
+        this.#hear(index, other.index)
+        this.#dial(index, other.index, stale ? wait : 0)
+      })
+    }
+  }
+
+  /** A machine has lost its power: the others notice after a while. */
+  stopped(index: number, orderly: boolean): void {
+    for (const other of this.linksOf(index)) {
+      const held = (this.#links[other] as Map<number, NodeId>).get(index)
+      const boots = this.#endpoints[other]?.boots
+      this.#timeline.after(orderly ? 5 : this.#random.between(...silenceMs), () => {
+        if (this.#endpoints[other]?.boots === boots) this.#down(other, index, held, 'silent')
+      })
+    }
+    ;(this.#links[index] as Map<number, NodeId>).clear()
+  }
+
+  /** A machine asks to be connected to these. */
+  keep(index: number, ids: readonly NodeId[]): void {
+    for (const id of ids) {
+      const other = this.#machineOf(id)
+      if (other === undefined || other === index) continue
+      if (!(this.#links[index] as Map<number, NodeId>).has(other)) {
+        this.#dial(index, other, this.#discovery.between(20, 200))
+      }
+    }
+  }
+
+  cutOff(index: number, id: NodeId): void {
+    for (const [other, held] of this.#links[index] as Map<number, NodeId>) {
+      if (held !== id) continue
+      this.#refused.set(pairKey(index, other), this.#timeline.now + refuseMs)
+      this.#down(index, other, held, 'cut off')
+      this.#down(other, index, undefined, 'cut off')
+      this.#timeline.after(refuseMs + 1_000, () => this.#dial(index, other, 0))
+    }
+  }
+
+  /** A message from one machine to an identity. */
+  send(from: number, id: NodeId, message: Message): void {
+    const to = this.#linkTo(from, id)
+    const serial = ++this.#serial
+    if (to === undefined) {
+      const known = this.#machineOf(id)
+      if (known !== undefined && known !== from) this.#dial(from, known, this.#discovery.between(50, 500))
+      return
+    }
+    this.#told.sent(serial, from, to, message)
+    const healed = this.#isHealed(from, to)
+    const random = this.#random
+    const lossy = random.unit()
+    const twice = random.unit()
+    const delay = this.#delay(from, to, healed)
+    if (!healed && lossy < this.#plan.network.loss) {
+      return this.#told.dropped(serial, from, to, 'lost')
+    }
+    this.#deliverAfter(delay, serial, from, to, message)
+    if (!healed && twice < this.#plan.network.duplicate) {
+      this.#deliverAfter(delay + this.#delay(from, to, healed), serial, from, to, message)
+    }
+  }
+
+  /** A message that a liar makes up and that looks as if it came over its own connection. */
+  inject(from: number, to: number, message: Message): void {
+    if (!(this.#links[from] as Map<number, NodeId>).has(to)) return
+    const serial = ++this.#serial
+    this.#told.sent(serial, from, to, message)
+    this.#deliverAfter(this.#delay(from, to, false), serial, from, to, message)
+  }
+
+  #deliverAfter(delay: number, serial: number, from: number, to: number, message: Message): void {
+    const sender = this.#endpoints[from] as Endpoint
+    const { id } = sender
+    if (id === undefined) return
+    const receiver = this.#endpoints[to] as Endpoint
+    const { boots } = receiver
+    this.#timeline.after(delay, () => {
+      if (this.#blocked(from, to)) return this.#told.dropped(serial, from, to, 'cut')
+      if (receiver.boots !== boots || receiver.id === undefined)
+        return this.#told.dropped(serial, from, to, 'off')
+      if (!(this.#links[to] as Map<number, NodeId>).has(from))
+        return this.#told.dropped(serial, from, to, 'down')
+      const real = this.#plan.crypto === 'real'
+      const received = real ? decodeStrict(messageCodec, encodeCanonical(message)) : message
+      this.#told.delivered(serial, from, to, received)
+      receiver.receive({ kind: 'message', from: id, message: received })
+    })
+  }
+
+  #delay(from: number, to: number, healed: boolean): number {
+    const { delayMs, tail, tailMs } = this.#plan.network
+    const random = this.#random
+    let delay = random.between(...delayMs)
+    if (!this.#sameSegment(from, to)) delay *= 4
+    const slow = random.unit()
+    if (!healed && slow < tail) delay += random.between(...tailMs) / Math.max(random.unit(), 0.01)
+    if (healed) return delay
+    const { now } = this.#timeline
+    for (const clog of this.#clogs) {
+      if (clog.until > now && clog.blocks(from, to)) delay = Math.max(delay, clog.until - now + delay)
+    }
+    return delay
+  }
+
+  #blocked(from: number, to: number): boolean {
+    if (this.#isHealed(from, to)) return false
+    const { now } = this.#timeline
+    return this.#cuts.some((cut) => cut.until > now && cut.blocks(from, to))
+  }
+
+  #isHealed(a: number, b: number): boolean {
+    return this.#healedCore.has(a) && this.#healedCore.has(b)
+  }
+
+  /** Two machines try to connect. */
+  #dial(a: number, b: number, wait: number): void {
+    const key = this.#pairNow(a, b)
+    if (this.#dialling.has(key)) return
+    if (this.#plan.noPath.some(([left, right]) => (left === a && right === b) || (left === b && right === a)))
+      return
+    this.#timeline.after(wait + 2, () => {
+      this.#dialling.delete(key)
+      if (key !== this.#pairNow(a, b)) return
+      if (this.#endpoints[a]?.id === undefined || this.#endpoints[b]?.id === undefined) return
+      if ((this.#refused.get(pairKey(a, b)) ?? 0) > this.#timeline.now) return
+      if (this.#blocked(a, b) || this.#blocked(b, a))
+        return this.#dial(a, b, this.#discovery.between(...redialMs))
+      this.#up(a, b)
+      this.#up(b, a)
+    })
+  }
+
+  #up(index: number, other: number): void {
+    const links = this.#links[index] as Map<number, NodeId>
+    const id = this.#endpoints[other]?.id
+    if (id === undefined || links.get(other) === id) return
+    // One connection for each identity: a twin takes the place of the one that was there.
+    for (const [machine, held] of links)
+      if (held === id || machine === other) this.#down(index, machine, held, 'replaced')
+    links.set(other, id)
+    const endpoint = `/ip4/10.77.${other >> 8}.${other & 255}/tcp/7946`
+    this.#endpoints[index]?.receive({ kind: 'peer-up', peer: id, endpoint, via: 'mdns' })
+  }
+
+  #down(index: number, other: number, id: NodeId | undefined, reason: string): void {
+    const links = this.#links[index] as Map<number, NodeId>
+    const held = links.get(other)
+    if (held === undefined || (id !== undefined && held !== id)) return
+    links.delete(other)
+    this.#endpoints[index]?.receive({ kind: 'peer-down', peer: held, reason })
+    this.#timeline.after(this.#discovery.between(...redialMs), () => {
+      if (this.#endpoints[other]?.id !== undefined) this.#dial(index, other, 0)
+    })
+  }
+
+  #hear(a: number, b: number): void {
+    if (this.#blocked(a, b) || this.#blocked(b, a)) return
+    const [left, right] = [this.#endpoints[a] as Endpoint, this.#endpoints[b] as Endpoint]
+    if (left.id === undefined || right.id === undefined) return
+    left.receive({ kind: 'peer-found', peer: right.id, via: 'mdns' })
+    right.receive({ kind: 'peer-found', peer: left.id, via: 'mdns' })
+  }
+
+  /** Connections over a cut end after a silence. */
+  #noticeCuts(): void {
+    for (const { index, boots } of this.#endpoints) {
+      for (const [other, id] of this.#links[index] as Map<number, NodeId>) {
+        if (!this.#blocked(index, other) || other < index) continue
+        this.#timeline.after(this.#random.between(...silenceMs), () => {
+          if (!this.#blocked(index, other) || this.#endpoints[index]?.boots !== boots) return
+          this.#down(index, other, id, 'silent')
+          this.#down(other, index, undefined, 'silent')
+        })
+      }
+    }
+  }
+
+  #redialAll(): void {
+    for (const a of this.#endpoints) {
+      for (const b of this.#endpoints) {
+        if (a.index >= b.index || a.id === undefined || b.id === undefined) continue
+        if ((this.#links[a.index] as Map<number, NodeId>).has(b.index)) continue
+        this.#dial(a.index, b.index, this.#discovery.between(...redialMs))
+      }
+    }
+  }
+
+  #linkTo(from: number, id: NodeId): number | undefined {
+    for (const [machine, held] of this.#links[from] as Map<number, NodeId>) if (held === id) return machine
+    return undefined
+  }
+
+  #machineOf(id: NodeId): number | undefined {
+    return this.#endpoints.find((endpoint) => endpoint.id === id)?.index
+  }
+
+  #sameSegment(a: number, b: number): boolean {
+    const { segments } = this.#plan
+    return (segments[a] ?? 0) === (segments[b] ?? 0)
+  }
+
+  #pairNow(a: number, b: number): string {
+    const [low, high] = a < b ? [a, b] : [b, a]
+    return `${low} ${this.#endpoints[low]?.boots} ${high} ${this.#endpoints[high]?.boots}`
+  }
+}
+
+function pairKey(a: number, b: number): string {
+  return a < b ? `${a} ${b}` : `${b} ${a}`
+}
+
+function between(from: readonly number[], to: readonly number[]): (a: number, b: number) => boolean {
+  const [left, right] = [new Set(from), new Set(to)]
+  return (a, b) => left.has(a) && right.has(b)
+}
