@@ -187,7 +187,9 @@ export class Consensus {
           known: this.#register.stamps[from] ?? { bootCounter: 0, voteSequence: 0 },
         })
       case 'vote-check-reply': {
-        const trouble = this.#voteCheck.answered(from, message.asked, message.known, this.#electorate.voters)
+        const { asked, known } = message
+        const { voteSequence } = this.#register
+        const trouble = this.#voteCheck.answered(from, asked, known, this.#electorate.voters, voteSequence)
         if (trouble !== undefined) this.#outputs.push({ kind: 'rolled-back', detail: trouble })
         return
       }

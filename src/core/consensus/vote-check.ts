@@ -54,12 +54,24 @@ export class VoteCheck {
     return { kind: 'vote-check', stamp: this.#stamp }
   }
 
-  /** Takes an answer; returns what is wrong if it shows that this disk is old. */
-  answered(from: NodeId, asked: VoteStamp, known: VoteStamp, voters: readonly NodeId[]): string | undefined {
+  /**
+   * Takes an answer; returns what is wrong if it shows that this disk is old. `voteSequence` is the register's now:
+   * a node that voted for the charter in this boot, when nobody had to ask, is remembered for that too.
+   */
+  answered(
+    from: NodeId,
+    asked: VoteStamp,
+    known: VoteStamp,
+    voters: readonly NodeId[],
+    voteSequence: number,
+  ): string | undefined {
     const mine = this.#stamp
     if (asked.bootCounter !== mine.bootCounter || asked.voteSequence !== mine.voteSequence) return undefined
     if (!voters.includes(from) || from === this.#self || this.#rolledBack) return undefined
-    if (known.bootCounter < mine.bootCounter && known.voteSequence <= mine.voteSequence) {
+    const earlier = known.bootCounter < mine.bootCounter && known.voteSequence <= mine.voteSequence
+    const votedSince = voteSequence > mine.voteSequence
+    const thisBoot = known.bootCounter === mine.bootCounter && known.voteSequence <= voteSequence
+    if (earlier || (votedSince && thisBoot)) {
       this.#confirmed.add(from)
       return undefined
     }

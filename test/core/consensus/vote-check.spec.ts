@@ -28,7 +28,7 @@ describe('a voter that restarted', () => {
     for (let have = 0; have < need; have++) {
       expect(check.mayVote(voters)).toBe(false)
       expect(check.progress(voters)).toEqual({ have, need })
-      expect(check.answered(`v${have + 1}`, mine, older, voters)).toBeUndefined()
+      expect(check.answered(`v${have + 1}`, mine, older, voters, mine.voteSequence)).toBeUndefined()
     }
     expect(check.mayVote(voters)).toBe(true)
     expect(check.progress(voters)).toBeUndefined()
@@ -36,9 +36,9 @@ describe('a voter that restarted', () => {
 
   it('is content with others that never heard a vote of it', () => {
     const check = restarted()
-    check.answered(id(1), mine, { bootCounter: 0, voteSequence: 0 }, ids)
-    check.answered(id(2), mine, { bootCounter: 0, voteSequence: 0 }, ids)
-    check.answered(id(3), mine, older, ids)
+    check.answered(id(1), mine, { bootCounter: 0, voteSequence: 0 }, ids, mine.voteSequence)
+    check.answered(id(2), mine, { bootCounter: 0, voteSequence: 0 }, ids, mine.voteSequence)
+    check.answered(id(3), mine, older, ids, mine.voteSequence)
     expect(check.mayVote(ids)).toBe(true)
   })
 
@@ -48,9 +48,9 @@ describe('a voter that restarted', () => {
     const asked = (): readonly string[] => ids.filter((one) => check.asks(one, voters))
     expect(check.question()).toEqual({ kind: 'vote-check', stamp: mine })
     expect(asked()).toEqual(ids.slice(1, 5))
-    check.answered(id(2), mine, older, voters)
+    check.answered(id(2), mine, older, voters, mine.voteSequence)
     expect(asked()).toEqual([id(1), id(3), id(4)])
-    check.answered(id(3), mine, older, voters)
+    check.answered(id(3), mine, older, voters, mine.voteSequence)
     expect(asked()).toEqual([])
   })
 
@@ -62,8 +62,8 @@ describe('a voter that restarted', () => {
   ])('does not count %s', (_, from, asked, known) => {
     const voters = ids.slice(0, 5)
     const check = restarted()
-    check.answered(id(2), mine, older, voters)
-    expect(check.answered(from, asked, known, voters)).toBeUndefined()
+    check.answered(id(2), mine, older, voters, mine.voteSequence)
+    expect(check.answered(from, asked, known, voters, mine.voteSequence)).toBeUndefined()
     expect(check.progress(voters)).toEqual({ have: 1, need: 2 })
   })
 })
@@ -76,27 +76,53 @@ describe('a disk is older than what others remember', () => {
   ])('by %s: its voter never votes again in this boot', (_, known) => {
     const voters = ids.slice(0, 3)
     const check = restarted()
-    expect(check.answered(id(1), mine, known, voters)).toContain(`boot ${known.bootCounter}`)
+    expect(check.answered(id(1), mine, known, voters, mine.voteSequence)).toContain(
+      `boot ${known.bootCounter}`,
+    )
     expect(check.rolledBack).toBe(true)
-    check.answered(id(2), mine, older, voters)
+    check.answered(id(2), mine, older, voters, mine.voteSequence)
     expect(check.mayVote(voters)).toBe(false)
   })
 
   it('is found although others had confirmed it', () => {
     const voters = ids.slice(0, 3)
     const check = restarted()
-    check.answered(id(1), mine, older, voters)
+    check.answered(id(1), mine, older, voters, mine.voteSequence)
     expect(check.mayVote(voters)).toBe(true)
-    check.answered(id(2), mine, { bootCounter: 3, voteSequence: 10 }, voters)
+    check.answered(id(2), mine, { bootCounter: 3, voteSequence: 10 }, voters, mine.voteSequence)
     expect(check.mayVote(voters)).toBe(false)
   })
 
   it('is not said because of a stranger or an old answer', () => {
     const check = restarted()
     const known = { bootCounter: 9, voteSequence: 99 }
-    expect(check.answered(id(5), mine, known, ids.slice(0, 3))).toBeUndefined()
-    expect(check.answered(id(1), older, known, ids.slice(0, 3))).toBeUndefined()
+    expect(check.answered(id(5), mine, known, ids.slice(0, 3), mine.voteSequence)).toBeUndefined()
+    expect(check.answered(id(1), older, known, ids.slice(0, 3), mine.voteSequence)).toBeUndefined()
     expect(check.rolledBack).toBe(false)
+  })
+})
+
+describe('a voter that voted for the charter in this boot', () => {
+  const voters = ids.slice(0, 3)
+
+  it.each<[string, VoteStamp]>([
+    ['its first vote of this boot', { bootCounter: 4, voteSequence: 10 }],
+    ['its last one', { bootCounter: 4, voteSequence: 12 }],
+    ['what it said before', older],
+  ])('is content with others that remember %s', (_, known) => {
+    const check = restarted()
+    expect(check.answered(id(1), mine, known, voters, 12)).toBeUndefined()
+    expect(check.mayVote(voters)).toBe(true)
+  })
+
+  it.each<[string, VoteStamp]>([
+    ['votes of this boot that it did not cast', { bootCounter: 4, voteSequence: 13 }],
+    ['votes of an earlier boot that are not on its disk', { bootCounter: 3, voteSequence: 10 }],
+    ['a later boot', { bootCounter: 5, voteSequence: 1 }],
+  ])('still finds out by %s', (_, known) => {
+    const check = restarted()
+    expect(check.answered(id(1), mine, known, voters, 12)).toContain('a voter remembers')
+    expect(check.mayVote(voters)).toBe(false)
   })
 })
 
