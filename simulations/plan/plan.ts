@@ -121,7 +121,7 @@ export const planSchema = z.object({
   faults: z.array(faultSchema),
   /** Faults end here. */
   horizonMs: ms,
-  /** Machines that are whole again after the horizon; the others stay switched off. */
+  /** Machines that are whole again after the horizon, and as many more as a quorum needs; the rest stays as it is. */
   core: z.array(node),
   /** The core must be one active cluster so long after the horizon. */
   patienceMs: ms,

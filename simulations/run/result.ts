@@ -28,6 +28,8 @@ export interface RunResult {
   readonly premise: boolean
   /** Two certified charters, or two active clusters. With `premise` false it is no violation, and must be seen. */
   readonly forked: boolean
+  /** Why nothing was asked of liveness; empty: it was, or a violation of safety came first. */
+  readonly excused: string
   /** How often each thing of `coverageNames` happened. */
   readonly coverage: Readonly<Record<string, number>>
   /** Virtual milliseconds at which the first charter was certified, the first `active`, and all in the core were active. */

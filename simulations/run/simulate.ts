@@ -1,6 +1,23 @@
+import { Coverage, coverageWatcher } from '../checkers/coverage.ts'
+import { durabilityChecker } from '../checkers/durability.ts'
+import { executionChecker } from '../checkers/execution.ts'
+import { lineageChecker } from '../checkers/lineage.ts'
+import type { Lineages } from '../checkers/lineage.ts'
+import { agree, coreToHeal, lacks } from '../checkers/liveness.ts'
+import { plannerChecker } from '../checkers/planner.ts'
+import { recordChecker } from '../checkers/records.ts'
+import { Violations } from '../checkers/violations.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { CoreFactory } from '../world/core.ts'
+import type { Watcher } from '../world/world.ts'
+import { World } from '../world/world.ts'
+import { RunDigest } from './digest.ts'
+import { premiseOf } from './premise.ts'
+import { Recorder } from './recorder.ts'
 import type { SimulatedRun } from './result.ts'
+
+/** After the healing the core is looked at so often. */
+const lookEveryMs = 250
 
 /** How a plan is run. */
 export interface SimulateOptions {
@@ -10,5 +27,103 @@ export interface SimulateOptions {
   readonly core?: CoreFactory
 }
 
-/** Runs a plan to its end, or to the first violation of safety. */
-export type Simulate = (plan: Plan, options?: SimulateOptions) => SimulatedRun
+/**
+ * Runs a plan: faults until the horizon with S1 to S15 checked at every event, then a healed core that must form or go on.
+ * Ends at the first violation, when the core is well, or when its patience is over.
+ */
+export function simulate(plan: Plan, options: SimulateOptions = {}): SimulatedRun {
+  let world: World | undefined
+  const getWorld = (): World => world as World
+  const recorder = options.record === true ? new Recorder(plan, getWorld) : undefined
+  const violations = new Violations((violation) => recorder?.violated(violation))
+  const coverage = new Coverage()
+  const digest = new RunDigest(getWorld)
+  const lineages = lineageChecker(getWorld, violations)
+  const watchers: Watcher[] = [
+    digest,
+    coverageWatcher(coverage),
+    lineages.watcher,
+    durabilityChecker(getWorld, violations),
+    executionChecker(getWorld, violations),
+    recordChecker(getWorld, violations),
+    plannerChecker(getWorld, violations),
+    {
+      broke: (machine, error) => {
+        const text = error instanceof Error ? `${error.message} ${stackLine(error)}` : String(error)
+        violations.add('crash', getWorld().timeline.now, machine.index, text)
+      },
+    },
+    ...(recorder === undefined ? [] : [recorder]),
+  ]
+  world = new World(plan, watchers, options.core)
+  const { timeline } = world
+
+  while (!violations.any && timeline.step(plan.horizonMs)) checkForks(world, lineages, violations)
+  const forked = isForked(lineages)
+  const healed = violations.any ? undefined : coreToHeal(world, forked)
+  let allActiveMs: number | undefined
+  if (healed?.kind === 'core') allActiveMs = converge(world, healed.machines, lineages, violations)
+  if (allActiveMs !== undefined) coverage.count('healed and formed')
+
+  const text = `${digest.text}${violations.all.map(({ invariant }) => invariant).join('')}`
+  return {
+    result: {
+      seed: plan.seed,
+      events: digest.count,
+      virtualMs: timeline.now,
+      violations: violations.all,
+      premise: premiseOf(world),
+      forked: isForked(lineages),
+      excused: healed?.kind === 'excused' ? healed.why : '',
+      coverage: coverage.counts,
+      formation: { charterMs: lineages.charterAt, activeMs: lineages.activeAt, allActiveMs },
+      digest: text,
+    },
+    trace: recorder?.trace(),
+  }
+}
+
+/** Lets the healed core run until nothing is lacking; when that was, or undefined with a violation. */
+function converge(
+  world: World,
+  core: readonly number[],
+  lineages: Lineages,
+  violations: Violations,
+): number | undefined {
+  const { plan, timeline } = world
+  world.heal(core)
+  const end = plan.horizonMs + plan.patienceMs
+  for (let look = plan.horizonMs + lookEveryMs; look <= end; look += lookEveryMs) {
+    while (!violations.any && timeline.step(look)) checkForks(world, lineages, violations)
+    if (violations.any) return undefined
+    const missing = core.some((index) => lacks(world.machines[index]!) !== undefined)
+    if (!missing && agree(world, core)) return timeline.now
+  }
+  for (const index of core) {
+    const missing = lacks(world.machines[index]!)
+    if (missing !== undefined) violations.add(missing.invariant, timeline.now, index, missing.text)
+  }
+  if (!violations.any) violations.add('L4', timeline.now, -1, 'the healed core does not hold one newest plan')
+  return undefined
+}
+
+function isForked({ charters, split }: Lineages): boolean {
+  return charters.size > 1 || split !== undefined
+}
+
+/** S1, S2: a fork is a violation where its premise holds. */
+function checkForks(world: World, lineages: Lineages, violations: Violations): void {
+  if (!isForked(lineages) || violations.any) return
+  const { split, charters, active } = lineages
+  const { now } = world.timeline
+  if (split !== undefined && split.generation > 0 && world.amnesias === 0) {
+    violations.add('S1', split.at, split.node, `two plans of generation ${split.generation} were certified`)
+  }
+  if (!premiseOf(world)) return
+  if (active.size > 1) violations.add('S2', now, -1, 'two clusters are active')
+  if (charters.size > 1) violations.add('S1', now, -1, `${charters.size} charters were certified`)
+}
+
+function stackLine(error: Error): string {
+  return (error.stack ?? '').split('\n').find((line) => line.includes('/src/')) ?? ''
+}

@@ -1,0 +1,128 @@
+import type { K3sRecord } from '../../src/core/k3s/record.ts'
+import type { CertifiedHeader, CertifiedPlan } from '../../src/core/model/plan.ts'
+import { assignmentOf } from '../../src/core/model/plan.ts'
+import type { K3sEvent } from '../world/k3s.ts'
+import type { Machine } from '../world/machine.ts'
+import type { Watcher, World } from '../world/world.ts'
+import type { Invariant } from '../run/result.ts'
+import type { Violations } from './violations.ts'
+
+/**
+ * S3, S4, S5, S6, S13, S14: looks at every step of k3s and at everything that k3s and etcd do, and compares it with what
+ * is certified on the machine's own disk at that moment.
+ */
+export function executionChecker(world: () => World, violations: Violations): Watcher {
+  /** Statements that an identity sent, by grant. */
+  const stated = new Set<string>()
+  const initialisedGrants = new Map<string, number>()
+  /** CAs that an active plan names. */
+  const activeAuthorities = new Set<string>()
+  const broken = (invariant: Invariant, node: number, text: string): void =>
+    violations.add(invariant, world().timeline.now, node, text)
+
+  const heldBy = (machine: Machine) => {
+    const { values = {}, chain = [] } = machine.disk.document ?? {}
+    return {
+      plan: (values.plan as CertifiedPlan | undefined)?.plan,
+      record: values.k3s as K3sRecord | undefined,
+      chain: chain as readonly CertifiedHeader[],
+    }
+  }
+
+  const checkMade = (machine: Machine): void => {
+    const { plan, record } = heldBy(machine)
+    const grant = plan?.header.grant
+    const self = machine.identity?.id
+    if (grant?.team[0] !== self) broken('S3', machine.index, 'makes a cluster without a grant to it')
+    if (record?.grant !== grant?.number || record?.initialised !== true) {
+      broken('S3', machine.index, 'makes a cluster that its record does not announce')
+    }
+    if (stated.has(`${self} ${grant?.number}`)) {
+      broken('S3', machine.index, `makes the cluster of grant ${grant?.number} again after its statement`)
+    }
+  }
+
+  const checkJoined = ({ etcd }: K3sEvent, machine: Machine): void => {
+    const { plan } = heldBy(machine)
+    if (etcd === undefined) return
+    if (etcd.members.filter((member) => member.learner).length > 1)
+      broken('S6', machine.index, 'etcd has two learners')
+    const self = machine.identity?.id ?? ''
+    if (plan === undefined) return broken('S5', machine.index, 'joins an etcd without a plan')
+    if (plan.header.phase === 'active') {
+      if (plan.body.caHash !== etcd.authority) broken('S5', machine.index, 'joins a cluster with another CA')
+      if (assignmentOf(plan.body, self)?.role !== 'control-plane')
+        broken('S5', machine.index, 'joins etcd as a worker')
+    } else if (plan.header.grant?.team.includes(self) !== true) {
+      broken('S5', machine.index, 'joins before active and is not of the team')
+    }
+  }
+
+  const checkCleared = ({ etcd }: K3sEvent, machine: Machine): void => {
+    const { plan, record, chain } = heldBy(machine)
+    const member = world().k3s.placeOf(machine.index).etcd
+    if (etcd === undefined || member === undefined || plan === undefined) return
+    if (!etcd.members.some((one) => one.id === member.memberId)) return
+    const wasActive = chain.some(
+      ({ header }) => header.phase === 'active' && header.grant?.number === record?.grant,
+    )
+    const revoked = (record?.grant ?? 0) < (plan.header.grant?.number ?? 0) && !wasActive
+    if (plan.header.phase === 'dissolved' || (revoked && !activeAuthorities.has(etcd.authority))) return
+    broken('S13', machine.index, `etcd data leave the disk while etcd lists member ${member.memberId}`)
+  }
+
+  const checkRunning = (machine: Machine): void => {
+    const place = world().k3s.placeOf(machine.index)
+    const { plan } = heldBy(machine)
+    if (place.role === 'agent') {
+      if (plan?.header.phase !== 'active') broken('S5', machine.index, 'an agent runs before active')
+      else if (place.authority !== plan.body.caHash)
+        broken('S5', machine.index, 'an agent runs under another CA')
+    } else if (plan?.header.phase !== 'active') checkDoor(machine, place.access, plan)
+  }
+
+  const checkDoor = (machine: Machine, access: unknown, plan: CertifiedPlan['plan'] | undefined): void => {
+    const team = (plan?.header.grant?.team ?? []).map((node) => plan && assignmentOf(plan.body, node))
+    const allowed = new Set(team.flatMap((one) => (one === undefined ? [] : [one.address4, one.address6])))
+    const open = !Array.isArray(access) || access.some((address) => !allowed.has(address as string))
+    if (open) broken('S14', machine.index, 'the API is open to more than the team before active')
+  }
+
+  return {
+    effect: (machine, effect) => {
+      if (effect.kind !== 'send' || effect.message.kind !== 'statement') return
+      const { statement, signer } = effect.message.signed
+      if (statement.kind === 'initialised' && signer === machine.identity?.id)
+        stated.add(`${signer} ${statement.grant}`)
+    },
+    persisting: (machine, writes) => {
+      for (const write of writes) {
+        if (write.op === 'append') continue
+        if (write.key === 'k3s') {
+          const { grant, initialised, clusterId } = write.value as K3sRecord
+          if (!initialised) continue
+          const key = `${machine.identity?.id} ${clusterId}`
+          if ((initialisedGrants.get(key) ?? -1) > grant && world().amnesias === 0) {
+            broken('S4', machine.index, `initialised falls back to grant ${grant}`)
+          }
+          initialisedGrants.set(key, grant)
+        } else if (write.key === 'plan') {
+          const { header, body } = (write.value as CertifiedPlan).plan
+          if (header.phase === 'active') activeAuthorities.add(body.caHash)
+        }
+      }
+    },
+    stepping: (machine, step) => {
+      if (step.kind !== 'start' && step.kind !== 'configure') return
+      const { plan } = heldBy(machine)
+      if (step.role !== 'agent' && plan?.header.phase !== 'active') checkDoor(machine, step.allow, plan)
+    },
+    k3s: (event) => {
+      const machine = world().machines[event.machine] as Machine
+      if (event.what === 'cluster made') checkMade(machine)
+      else if (event.what === 'joined') checkJoined(event, machine)
+      else if (event.what === 'cleared') checkCleared(event, machine)
+      else if (event.what === 'running') checkRunning(machine)
+    },
+  }
+}

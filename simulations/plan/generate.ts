@@ -1,0 +1,292 @@
+import type { Random } from '../../src/core/model/random.ts'
+import { stream } from '../kernel/streams.ts'
+import type { Fault, Plan } from './plan.ts'
+
+/** Fault sets by name. */
+export const presets = [
+  'clean',
+  'lossy',
+  'hostile',
+  'partition-at-birth',
+  'crashes',
+  'disks',
+  'liars',
+  'k3s',
+] as const
+export type Preset = (typeof presets)[number]
+
+/** What a plan is made from. */
+export interface GenerateOptions {
+  readonly seed: number
+  readonly nodes: number
+  readonly faults: Preset
+  /** `auto`, or so many machines; by default as many as there are. */
+  readonly expect?: number | 'auto'
+  /** Length in virtual minutes until the healing; by default drawn from the seed. */
+  readonly minutes?: number
+}
+
+/** Timers of a simulated site: as in production up to the seconds of SWIM and Paxos, shorter where it is minutes. */
+const timers = {
+  antiEntropyIntervalMs: 10_000,
+  initTimeoutMs: 45_000,
+  deadAfterMs: 20_000,
+  promoteAfterMs: 5_000,
+  settleMs: 6_000,
+  bootGraceMs: 5_000,
+}
+
+/** The share of seeds that run with real keys and real bytes. */
+const realEvery = 100
+
+/** Every class of faults, and the presets that may draw it. Each seed turns each one on or off (swarm testing). */
+const classes: Readonly<Record<string, readonly Preset[]>> = {
+  loss: ['lossy', 'hostile', 'partition-at-birth'],
+  duplicates: ['lossy', 'hostile'],
+  tails: ['lossy', 'hostile'],
+  segments: ['lossy', 'hostile'],
+  stale: ['lossy', 'hostile'],
+  'no-path': ['hostile'],
+  drift: ['hostile', 'crashes'],
+  cut: ['hostile', 'partition-at-birth'],
+  'one-way': ['hostile'],
+  clog: ['hostile', 'lossy'],
+  pause: ['hostile', 'crashes'],
+  'power-cut': ['hostile', 'crashes', 'disks', 'k3s'],
+  'crash-at-write': ['hostile', 'crashes'],
+  'crash-at-effect': ['hostile', 'crashes'],
+  stop: ['hostile', 'crashes'],
+  wipe: ['hostile', 'disks'],
+  rollback: ['hostile', 'disks'],
+  clone: ['hostile', 'disks'],
+  'bit-rot': ['hostile', 'disks'],
+  'slow-disk': ['hostile', 'disks'],
+  'full-disk': ['hostile', 'disks'],
+  'clock-jump': ['hostile', 'crashes'],
+  lie: ['liars'],
+  equivocate: ['liars'],
+  'k3s-hang': ['hostile', 'k3s'],
+  'k3s-failure': ['hostile', 'k3s'],
+  'k3s-lost-reply': ['hostile', 'k3s'],
+  order: ['hostile'],
+}
+
+/** Makes a plan from a seed. The same options make the same plan; each class draws from a stream of its own. */
+export function generatePlan(options: GenerateOptions): Plan {
+  const { seed, nodes, faults: preset } = options
+  const shape = stream(seed, 'plan/shape')
+  const swarm = stream(seed, 'plan/swarm')
+  const on = new Map<string, boolean>()
+  for (const [name, drawnBy] of Object.entries(classes)) {
+    // A preset with one purpose always has it; rare things are rare.
+    const share = rareShare[name] ?? 0.5
+    on.set(name, drawnBy.includes(preset) && (swarm.unit() < share || name === always[preset]))
+  }
+  const horizonMs = Math.round(
+    options.minutes === undefined
+      ? preset === 'clean'
+        ? 8_000
+        : shape.between(10_000, 45_000)
+      : options.minutes * 60_000,
+  )
+  const spread = shape.unit() < 0.5 ? 500 : 15_000
+  const boots = Array.from({ length: nodes }, () => Math.floor(shape.unit() * spread))
+  const expect = options.expect ?? nodes
+  const has = (name: string): boolean => on.get(name) === true
+  const draw = (name: string): Random => stream(seed, `plan/${name}`)
+  return {
+    format: 'muster-plan/1',
+    seed,
+    nodes,
+    bootstrap: expect === 'auto' ? { mode: 'auto' } : { mode: 'expect', expect },
+    controlPlane: nodes >= 5 && shape.unit() < 0.2 ? 5 : 3,
+    boots,
+    segments: has('segments') ? boots.map(() => draw('segments').below(3)).map((_, index) => index % 2) : [],
+    noPath: has('no-path') && nodes > 2 ? [pair(draw('no-path'), nodes)] : [],
+    network: {
+      delayMs: [0.2, draw('delay').unit() < 0.5 ? 3 : 80],
+      tail: has('tails') ? draw('tails').between(0.001, 0.1) : 0,
+      tailMs: has('tails') ? [20, 400] : [0, 0],
+      loss: has('loss') ? draw('loss').between(0.01, 0.3) : 0,
+      duplicate: has('duplicates') ? draw('duplicates').between(0.01, 0.2) : 0,
+      stale: has('stale') ? draw('stale').between(0.1, 0.6) : 0,
+    },
+    disk: { syncMs: has('slow-disk') ? [1, draw('sync').between(5, 200)] : [0, 0] },
+    drift: has('drift') ? draw('drift').between(0, 0.05) : 0,
+    k3s: {
+      startMs: [1_000, draw('k3s').between(2_000, 10_000)],
+      failure: has('k3s-failure') ? draw('failure').between(0, 0.3) : 0,
+      lostReply: has('k3s-lost-reply') ? draw('lost-reply').between(0, 0.3) : 0,
+    },
+    timers,
+    faults: makeFaults(options, horizonMs, has, draw),
+    horizonMs,
+    core: coreOf(draw('core'), nodes),
+    patienceMs: 300_000,
+    crypto: seed % realEvery === realEvery - 1 ? 'real' : 'tagged',
+  }
+}
+
+const always: Partial<Record<Preset, string>> = {
+  lossy: 'loss',
+  'partition-at-birth': 'cut',
+  crashes: 'power-cut',
+  liars: 'lie',
+}
+
+const rareShare: Readonly<Record<string, number>> = {
+  wipe: 0.2,
+  rollback: 0.08,
+  clone: 0.08,
+  'bit-rot': 0.15,
+  'no-path': 0.2,
+  order: 0.2,
+  equivocate: 0.3,
+}
+
+function makeFaults(
+  { nodes, faults: preset }: GenerateOptions,
+  horizonMs: number,
+  has: (name: string) => boolean,
+  draw: (name: string) => Random,
+): Fault[] {
+  const faults: Fault[] = []
+  const times = (
+    name: string,
+    max: number,
+    make: (random: Random, at: number, node: number) => Fault,
+  ): void => {
+    if (!has(name)) return
+    const random = draw(name)
+    for (let count = 1 + random.below(max); count > 0; count--) {
+      faults.push(make(random, Math.floor(random.unit() * horizonMs), random.below(nodes)))
+    }
+  }
+  const lasts = (random: Random, max = 20_000): number => Math.floor(random.between(200, max))
+  times('cut', 3, (random, at) => {
+    const [from, to] = sides(random, nodes)
+    const birth = preset === 'partition-at-birth'
+    return {
+      kind: 'cut',
+      at: birth ? 0 : at,
+      forMs: birth ? horizonMs : lasts(random),
+      from,
+      to,
+      oneWay: false,
+    }
+  })
+  times('one-way', 3, (random, at) => {
+    const [from, to] = sides(random, nodes)
+    return { kind: 'cut', at, forMs: lasts(random), from, to, oneWay: true }
+  })
+  times('clog', 3, (random, at) => {
+    const [from, to] = sides(random, nodes)
+    return { kind: 'clog', at, forMs: lasts(random, 8_000), from, to }
+  })
+  times('pause', 4, (random, at, node) => ({ kind: 'pause', at, forMs: lasts(random, 15_000), node }))
+  times('power-cut', 6, (random, at, node) => ({
+    kind: 'power-cut',
+    at,
+    forMs: lasts(random),
+    node,
+    keeps: random.unit() < 0.5,
+  }))
+  times('crash-at-write', 6, (random, at, node) => ({
+    kind: 'crash-at-write',
+    at,
+    forMs: lasts(random, 5_000),
+    node,
+    after: random.unit() < 0.5,
+  }))
+  times('crash-at-effect', 6, (random, at, node) => ({
+    kind: 'crash-at-effect',
+    at,
+    forMs: lasts(random, 5_000),
+    node,
+    effect: random.sample(['persist', 'send', 'send', 'overlay', 'k3s', 'k3s'] as const, 1)[0] ?? 'send',
+    after: random.unit() < 0.5,
+    count: 1 + random.below(6),
+  }))
+  times('stop', 2, (random, at, node) => ({ kind: 'stop', at, forMs: lasts(random), node }))
+  times('wipe', 2, (random, at, node) => ({ kind: 'wipe', at, forMs: lasts(random), node }))
+  times('rollback', 2, (random, at, node) => ({
+    kind: 'rollback',
+    at,
+    forMs: lasts(random, 5_000),
+    node,
+    backMs: lasts(random),
+  }))
+  times('clone', 1, (_random, at, node) => ({ kind: 'clone', at, node }))
+  times('bit-rot', 2, (random, at, node) => ({
+    kind: 'bit-rot',
+    at,
+    forMs: lasts(random, 5_000),
+    node,
+    copies: random.unit() < 0.7 ? 1 : 2,
+  }))
+  times('slow-disk', 2, (random, at, node) => ({
+    kind: 'slow-disk',
+    at,
+    forMs: lasts(random),
+    node,
+    syncMs: lasts(random, 3_000),
+  }))
+  times('full-disk', 2, (random, at, node) => ({ kind: 'full-disk', at, forMs: lasts(random), node }))
+  times('clock-jump', 3, (random, at, node) => ({
+    kind: 'clock-jump',
+    at,
+    node,
+    byMs: Math.floor(random.between(-20_000, 20_000)),
+  }))
+  times('lie', 2, (random, at, node) => ({
+    kind: 'lie',
+    at: Math.floor(at / 3),
+    forMs: horizonMs,
+    node,
+    how: random.sample(['forge', 'flood', 'withhold', 'replay'] as const, 1)[0] ?? 'forge',
+  }))
+  times('equivocate', 1, (_random, _at, node) => ({
+    kind: 'lie',
+    at: 1_000,
+    forMs: horizonMs,
+    node,
+    how: 'equivocate',
+  }))
+  times('k3s-hang', 3, (random, at, node) => ({ kind: 'k3s-hang', at, forMs: lasts(random, 60_000), node }))
+  times('k3s-failure', 2, (random, at, node) => ({ kind: 'k3s-failure', at, forMs: lasts(random), node }))
+  times('k3s-lost-reply', 2, (random, at, node) => ({
+    kind: 'k3s-lost-reply',
+    at,
+    forMs: lasts(random),
+    node,
+  }))
+  times('order', 1, (random, at, node) => ({
+    kind: 'order',
+    at,
+    node,
+    controlPlane: 1 + 2 * random.below(3),
+    serial: 1,
+  }))
+  return faults.toSorted((a, b) => a.at - b.at)
+}
+
+function sides(random: Random, nodes: number): [number[], number[]] {
+  const all = Array.from({ length: nodes }, (_, index) => index)
+  const left = random.sample(all, 1 + random.below(Math.max(1, nodes - 1))).toSorted((a, b) => a - b)
+  return [left, all.filter((index) => !left.includes(index))]
+}
+
+function pair(random: Random, nodes: number): [number, number] {
+  const [a = 0, b = 1] = random.sample(
+    Array.from({ length: nodes }, (_, index) => index),
+    2,
+  )
+  return [a, b]
+}
+
+/** All machines in half of the seeds, any other set in the rest; what a quorum needs is added when the time comes. */
+function coreOf(random: Random, nodes: number): number[] {
+  const all = Array.from({ length: nodes }, (_, index) => index)
+  if (random.unit() < 0.5) return all
+  return random.sample(all, 1 + random.below(nodes)).toSorted((a, b) => a - b)
+}
