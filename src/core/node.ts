@@ -94,14 +94,15 @@ export class ClusterNode {
   /** When `handle({kind: 'deadline'})` is wanted at the latest. */
   nextDeadline(): Instant {
     const { now } = this.#moment
-    const times = [
+    const never = Number.POSITIVE_INFINITY
+    const next = Math.min(
       this.#membership.nextDeadline(),
-      this.#decisions.nextDeadline(),
-      this.#history.nextDeadline(),
-      this.#execution.nextDeadline(now),
-      this.#words.nextDeadline(this.#membership.view()),
-    ].filter((time) => time !== undefined)
-    return Math.max(now, Math.min(...times))
+      this.#decisions.nextDeadline() ?? never,
+      this.#history.nextDeadline() ?? never,
+      this.#execution.nextDeadline(now) ?? never,
+      this.#words.nextDeadline(this.#membership.view()) ?? never,
+    )
+    return Math.max(now, next)
   }
 
   /** The present state, for status and the API. */

@@ -18,11 +18,11 @@ export function certify(
   terms: CharterTerms | null,
   votes: ReadonlyMap<NodeId, Vote>,
 ): Certificate | undefined {
-  const counted = [...votes.values()]
-    .filter((vote) => countsAsVoter(electorate, terms, vote.voter))
-    .toSorted((a, b) => compareIds(a.voter, b.voter))
-  if (counted.length < quorumOf(electorate, terms)) return undefined
-  return { ballot, terms, votes: counted }
+  const quorum = quorumOf(electorate, terms)
+  if (votes.size < quorum) return undefined
+  const counted = [...votes.values()].filter((vote) => countsAsVoter(electorate, terms, vote.voter))
+  if (counted.length < quorum) return undefined
+  return { ballot, terms, votes: counted.toSorted((a, b) => compareIds(a.voter, b.voter)) }
 }
 
 /** Whether one vote is genuine: signed by its voter for exactly this plan, ballot and terms. */

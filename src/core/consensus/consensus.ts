@@ -454,6 +454,7 @@ export class Consensus {
     if (this.#certified || !this.#voteCheck.mayVote(this.#electorate.voters)) return undefined
     const { voters, generation } = this.#electorate
     if (generation > 0 && !voters.includes(this.#init.self)) return undefined
+    if (!this.#pacing.waits(this.#register.accepted !== null)) return undefined
     const terms = generation === 0 ? this.#around.terms() : null
     if (terms === undefined && this.#register.accepted === null) return undefined
     const queue = terms === null || terms === undefined ? voters : this.#around.electors(terms)

@@ -1,4 +1,3 @@
-import { compareIds } from '../model/ids.ts'
 import type { Instant, NodeId } from '../model/ids.ts'
 import type { RefuseMessage } from '../model/message.ts'
 import type { Ballot } from '../model/plan.ts'
@@ -99,7 +98,15 @@ export class Pacing {
     this.#jitter = this.#random.unit()
   }
 
-  /** When this node should start a ballot, if nothing else happens. */
+  /** Whether there is something to wait for, so that `nextAttemptAt` has an answer. */
+  waits(unfinished: boolean): boolean {
+    return this.#wantedSince !== undefined || (unfinished && this.#acceptedAt !== undefined)
+  }
+
+  /**
+   * When this node should start a ballot, if nothing else happens.
+   * @param queue everybody who may propose, sorted
+   */
   nextAttemptAt(
     queue: readonly NodeId[],
     alive: (id: NodeId) => boolean,
@@ -124,11 +131,16 @@ export class Pacing {
     return rank === 0 && this.#heardAt === undefined ? base : base + this.#jitter * step * 0.5
   }
 
+  /** How many come before this node: the leader, then the lower ids. `queue` is sorted. */
   #rank(queue: readonly NodeId[], alive: (id: NodeId) => boolean): number {
-    const order = queue
-      .filter((id) => id === this.#self || alive(id))
-      .toSorted((a, b) => Number(b === this.#leader) - Number(a === this.#leader) || compareIds(a, b))
-    const rank = order.indexOf(this.#self)
-    return Math.min(rank < 0 ? rankMax : rank, rankMax)
+    if (this.#leader === this.#self) return queue.includes(this.#self) ? 0 : rankMax
+    let rank = 0
+    let listed = false
+    for (const id of queue) {
+      if (id === this.#self) listed = true
+      else if ((id === this.#leader || !listed) && alive(id)) rank++
+      if (rank >= rankMax) return rankMax
+    }
+    return listed ? rank : rankMax
   }
 }

@@ -56,7 +56,7 @@ export function packRecords(ids: readonly NodeId[], table: RecordTable): GossipM
   }
   for (const id of ids) {
     const signed = table.signed(id)
-    if (signed === undefined) continue
+    if (signed === undefined || table.isRevoked(id)) continue
     records.push(signed)
     const claim = claimAgainst(id, table)
     if (claim !== undefined) claims.push(claim)

@@ -1,7 +1,7 @@
 import { Conclusion } from '../model/conclusion.ts'
 import type { Crypto } from '../model/crypto.ts'
 import type { Instant, NodeId } from '../model/ids.ts'
-import { sortedIds } from '../model/ids.ts'
+import { sortedIds, withId } from '../model/ids.ts'
 import { invariant } from '../model/invariant.ts'
 import { claimsPerMessageMax } from '../model/limits.ts'
 import type {
@@ -73,7 +73,7 @@ export class Membership {
   #timers: SpecTimers
   #own: SignedRecord
   /** Sorted. */
-  #connected: NodeId[] = []
+  #connected: readonly NodeId[] = []
   #outputs: MembershipOutput[] = []
   #now: Instant
   #antiEntropyAt: Instant
@@ -112,7 +112,7 @@ export class Membership {
   peerUp(peer: NodeId, now: Instant): void {
     this.#now = now
     if (peer === this.#self || this.#table.isRevoked(peer) || this.#connected.includes(peer)) return
-    this.#connected = sortedIds([...this.#connected, peer])
+    this.#connected = withId(this.#connected, peer)
     this.#send(peer, { kind: 'hello', record: this.#own })
     if (this.#self < peer) this.#compareWith(peer)
     if (this.#table.has(peer)) this.#tellAccused(peer)
@@ -161,7 +161,7 @@ export class Membership {
       case 'digest':
         return this.#onDigest(from, message)
       case 'records-request':
-        return this.#sendRecords(from, this.#known(message.ids))
+        return this.#sendRecords(from, sortedIds(message.ids))
     }
   }
 
@@ -228,6 +228,10 @@ export class Membership {
 
   member(id: NodeId): MemberView | undefined {
     return this.#table.member(id)
+  }
+
+  isAlive(id: NodeId): boolean {
+    return this.#table.liveness(id) === 'alive'
   }
 
   /** When anything of a member, or a fresh word about it, was last heard; for people. */
@@ -474,10 +478,6 @@ export class Membership {
 
   #sendRecords(to: NodeId, ids: readonly NodeId[]): void {
     for (const message of packRecords(ids, this.#table)) this.#send(to, message)
-  }
-
-  #known(ids: readonly NodeId[]): NodeId[] {
-    return sortedIds(ids).filter((id) => this.#table.has(id) && !this.#table.isRevoked(id))
   }
 
   /** Connected peers worth talking to: not those that are dead or have left. */

@@ -20,6 +20,18 @@ export function sortedIds(ids: Iterable<NodeId>): NodeId[] {
   return [...new Set(ids)].toSorted(compareIds)
 }
 
+/** A sorted list with one more id in its place; the same list if it holds the id already. */
+export function withId(sorted: readonly NodeId[], id: NodeId): readonly NodeId[] {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((sorted[middle] as NodeId) < id) low = middle + 1
+    else high = middle
+  }
+  return sorted[low] === id ? sorted : sorted.toSpliced(low, 0, id)
+}
+
 /** An id short enough for a line of text: the last eight characters, where peer ids differ. */
 export function shortId(id: NodeId): string {
   return id.length <= 8 ? id : id.slice(-8)

@@ -102,6 +102,18 @@ export interface MembershipView {
   readonly members: readonly MemberView[]
 }
 
+const indices = new WeakMap<MembershipView, ReadonlyMap<NodeId, MemberView>>()
+
+/** The view as a map, made once for each view. */
+export function membersById(view: MembershipView): ReadonlyMap<NodeId, MemberView> {
+  let index = indices.get(view)
+  if (index === undefined) {
+    index = new Map(view.members.map((member) => [member.record.nodeId, member]))
+    indices.set(view, index)
+  }
+  return index
+}
+
 /** Order of two records of one owner: positive when `a` is newer. */
 export function compareRecords(
   a: Pick<MemberRecord, 'incarnation' | 'sequence'>,

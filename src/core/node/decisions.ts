@@ -78,7 +78,7 @@ export class Decisions {
         electors: (terms) => this.#electorsUnder(terms),
         admits: (terms, proposer) => admitBirth(this.#situation(), terms, proposer),
         hear: (ids) => this.hear(ids),
-        alive: (id) => sources.membership.member(id)?.liveness === 'alive',
+        alive: (id) => sources.membership.isAlive(id),
         judge: (plan) => this.#judge(plan),
         draft: (promisers) => this.#draft(promisers),
       },
@@ -149,12 +149,9 @@ export class Decisions {
 
   nextDeadline(): Instant | undefined {
     const { holdMs } = this
-    const held = holdMs > 0 && this.#sources.history.plan === undefined
-    const times = [
-      this.#consensus.nextDeadline(),
-      held ? this.#context.moment.now + holdMs : undefined,
-    ].filter((time) => time !== undefined)
-    return times.length === 0 ? undefined : Math.min(...times)
+    const next = this.#consensus.nextDeadline()
+    if (holdMs === 0 || this.#sources.history.plan !== undefined) return next
+    return Math.min(this.#context.moment.now + holdMs, next ?? Number.POSITIVE_INFINITY)
   }
 
   /** The next generation begins. */

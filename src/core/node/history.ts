@@ -157,6 +157,7 @@ export class History {
   /** Connected peers whose newest plan, or whose word on the plan to follow, this node lacks. */
   #lacking(): readonly NodeId[] {
     const missing = this.following.flatMap((waiting) => waiting.missing)
+    if (this.#ahead.size + missing.length === 0) return []
     return sortedIds([...this.#ahead.keys(), ...missing.filter((peer) => this.#connected.has(peer))])
   }
 

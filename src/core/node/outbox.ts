@@ -54,16 +54,17 @@ export class Outbox {
   /** The messages from this node to itself, once. */
   takeOwn(): readonly Message[] {
     const messages = this.#toSelf
-    this.#toSelf = []
+    if (messages.length > 0) this.#toSelf = []
     return messages
   }
 
   drain(): readonly Effect[] {
-    const writes = mergeWrites(this.#writes)
     const effects = this.#effects
-    this.#writes = []
     this.#effects = []
-    return writes.length === 0 ? effects : [{ kind: 'persist', writes }, ...effects]
+    if (this.#writes.length === 0) return effects
+    const writes = mergeWrites(this.#writes)
+    this.#writes = []
+    return [{ kind: 'persist', writes }, ...effects]
   }
 }
 

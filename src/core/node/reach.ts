@@ -1,7 +1,9 @@
 import type { Instant, NodeId } from '../model/ids.ts'
+import { withId } from '../model/ids.ts'
 import type { MembershipView } from '../model/member.ts'
 import type { PeerAddress } from '../model/peer.ts'
 import type { ClusterPlan } from '../model/plan.ts'
+import type { PeerMemory } from '../overlay/build-intent.ts'
 import { buildOverlayIntent } from '../overlay/build-intent.ts'
 import type { OverlayIntent, OverlayState } from '../overlay/intent.ts'
 import { sameData } from '../model/same-data.ts'
@@ -25,6 +27,7 @@ export class Reach {
   #linkUp = true
   #overlay: OverlayState | undefined
   #intent: OverlayIntent | undefined
+  readonly #peers: PeerMemory = new Map()
   readonly #intended = new Conclusion<void>()
   #pace: 'forming' | 'settled' | undefined
   #contacts: readonly PeerAddress[] | undefined
@@ -51,19 +54,16 @@ export class Reach {
 
   peerUp(peer: NodeId, endpoint: string): void {
     if (this.#connections.get(peer) === endpoint) return
-    this.#connect(new Map(this.#connections).set(peer, endpoint))
+    this.#connections = new Map(this.#connections).set(peer, endpoint)
+    this.#connected = withId(this.#connected, peer)
   }
 
   peerDown(peer: NodeId): void {
     if (!this.#connections.has(peer)) return
     const rest = new Map(this.#connections)
     rest.delete(peer)
-    this.#connect(rest)
-  }
-
-  #connect(connections: ReadonlyMap<NodeId, string>): void {
-    this.#connections = connections
-    this.#connected = [...connections.keys()].toSorted()
+    this.#connections = rest
+    this.#connected = this.#connected.filter((id) => id !== peer)
   }
 
   linkChanged(up: boolean): void {
@@ -87,7 +87,8 @@ export class Reach {
   #applyOverlay({ body }: ClusterPlan, view: MembershipView): void {
     const { self, overlay } = this.#context.init
     const { device, mtu } = overlay
-    const intent = buildOverlayIntent({ self, body, view, connections: this.#connections, device, mtu })
+    const source = { self, body, view, connections: this.#connections, device, mtu }
+    const intent = buildOverlayIntent(source, this.#peers)
     if (intent === undefined || sameData(intent, this.#intent)) return
     this.#intent = intent
     this.#context.outbox.push({ kind: 'overlay', intent })

@@ -1,7 +1,7 @@
 import type { Codec } from '../model/codec.ts'
 import { decodeTree, list, pattern, struct } from '../model/codec.ts'
 import type { NodeId } from '../model/ids.ts'
-import { sortedIds } from '../model/ids.ts'
+import { sortedIds, withId } from '../model/ids.ts'
 import { membersMax } from '../model/limits.ts'
 
 const seenCodec: Codec<{ readonly ids: readonly NodeId[] }> = struct({
@@ -14,29 +14,31 @@ const seenCodec: Codec<{ readonly ids: readonly NodeId[] }> = struct({
  */
 export class SeenIdentities {
   readonly #ids: Set<NodeId>
-  #sorted: readonly NodeId[] | undefined
+  #sorted: readonly NodeId[]
 
   /** @param stored the value under the state key `seen`, or undefined at the first boot */
   constructor(stored: unknown) {
     this.#ids = new Set(stored === undefined ? [] : decodeTree(seenCodec, stored).ids)
+    this.#sorted = sortedIds(this.#ids)
   }
 
   /** Adds identities; whether any was new, so that the set must be persisted. */
   add(ids: Iterable<NodeId>): boolean {
-    const before = this.#ids.size
-    for (const id of ids) if (this.#ids.size < membersMax) this.#ids.add(id)
-    if (this.#ids.size === before) return false
-    this.#sorted = undefined
-    return true
+    const before = this.#sorted
+    for (const id of ids) {
+      if (this.#ids.has(id) || this.#ids.size >= membersMax) continue
+      this.#ids.add(id)
+      this.#sorted = withId(this.#sorted, id)
+    }
+    return this.#sorted !== before
   }
 
   has(id: NodeId): boolean {
     return this.#ids.has(id)
   }
 
-  /** All of them, sorted. */
+  /** All of them, sorted. The same list as long as none is added. */
   all(): readonly NodeId[] {
-    this.#sorted ??= sortedIds(this.#ids)
     return this.#sorted
   }
 

@@ -1,12 +1,15 @@
-import { parsePrefix } from '../addresses/prefix.ts'
+import { parseAddress } from '../addresses/ip.ts'
+import type { Prefix } from '../addresses/prefix.ts'
+import { contains, parsePrefix } from '../addresses/prefix.ts'
+import { Conclusion } from '../model/conclusion.ts'
 import type { NodeId } from '../model/ids.ts'
 import { compareIds } from '../model/ids.ts'
 import { invariant } from '../model/invariant.ts'
 import type { MemberRecord, MembershipView } from '../model/member.ts'
+import { membersById } from '../model/member.ts'
 import type { NodeAssignment, PlanBody } from '../model/plan.ts'
 import { assignmentOf } from '../model/plan.ts'
 import type { OverlayIntent, OverlayPeer } from './intent.ts'
-import { isInNetwork, parseIp } from './ip-bytes.ts'
 import { overlayMtuMin } from './mtu.ts'
 import type { UdpEndpoint } from './path.ts'
 import { isRoutable, multiaddrHost } from './path.ts'
@@ -24,58 +27,84 @@ export interface OverlayIntentSource {
   readonly mtu: number
 }
 
+/** What was worked out for each peer, to be used again as long as nothing about that peer changes. */
+export type PeerMemory = Map<NodeId, Conclusion<OverlayPeer | undefined>>
+
 /**
  * What the overlay of this node should be, or undefined while the plan does not assign it anything. Peers
  * without a usable record are left out until one comes; silent ones stay, for liveness decides no route.
  */
-export function buildOverlayIntent(source: OverlayIntentSource): OverlayIntent | undefined {
+export function buildOverlayIntent(
+  source: OverlayIntentSource,
+  memory: PeerMemory = new Map(),
+): OverlayIntent | undefined {
   const { self, body, view, connections, device, mtu } = source
   invariant(mtu >= overlayMtuMin, `the overlay's MTU is at least ${overlayMtuMin}`)
   const own = assignmentOf(body, self)
   if (own === undefined) return undefined
-  const prefix4 = parsePrefix(body.spec.addresses.ipv4)?.bits
-  const prefix6 = parsePrefix(body.prefix6)?.bits
+  const prefix4 = parsePrefix(body.spec.addresses.ipv4)
+  const prefix6 = parsePrefix(body.prefix6)
   invariant(prefix4 !== undefined && prefix6 !== undefined, 'a certified plan has both overlay prefixes')
-  const overlays = [body.spec.addresses.ipv4, body.prefix6]
-  const records = new Map(view.members.map((member) => [member.record.nodeId, member.record]))
-  const peers = body.assignments
-    .filter((assignment) => assignment.nodeId !== self)
-    .flatMap((assignment) => {
-      const record = records.get(assignment.nodeId)
-      const remote = connections.get(assignment.nodeId)
-      return record === undefined ? [] : overlayPeer(assignment, record, remote, overlays)
-    })
-    .toSorted((a, b) => compareIds(a.id, b.id))
-  return { device, address4: own.address4, prefix4, address6: own.address6, prefix6, mtu, peers }
+  const peers: OverlayPeer[] = []
+  const members = membersById(view)
+  for (const assignment of body.assignments) {
+    const { nodeId } = assignment
+    const record = members.get(nodeId)?.record
+    if (nodeId === self || record === undefined) continue
+    const remote = connections.get(nodeId)
+    const { endpoints, overlayPort, overlayKey } = record
+    const known = memory.get(nodeId) ?? new Conclusion()
+    memory.set(nodeId, known)
+    const from = [
+      assignment,
+      endpoints,
+      overlayPort,
+      overlayKey,
+      remote,
+      body.spec.addresses.ipv4,
+      body.prefix6,
+    ]
+    const peer = known.of(0, from, () => overlayPeer(assignment, record, remote, [prefix4, prefix6]))
+    if (peer !== undefined) peers.push(peer)
+  }
+  return {
+    device,
+    address4: own.address4,
+    prefix4: prefix4.bits,
+    address6: own.address6,
+    prefix6: prefix6.bits,
+    mtu,
+    peers: peers.toSorted((a, b) => compareIds(a.id, b.id)),
+  }
 }
 
 function overlayPeer(
   assignment: NodeAssignment,
   record: MemberRecord,
   remote: string | undefined,
-  overlays: readonly string[],
-): OverlayPeer[] {
-  if (!isOverlayKey(record.overlayKey)) return []
+  overlays: readonly Prefix[],
+): OverlayPeer | undefined {
+  if (!isOverlayKey(record.overlayKey)) return undefined
   const { nodeId, address4, address6 } = assignment
   const endpoint = endpointOf(record, remote, overlays)
-  return [{ id: nodeId, address4, address6, key: record.overlayKey, endpoint }]
+  return { id: nodeId, address4, address6, key: record.overlayKey, endpoint }
 }
 
 /** The address that the connection proves to work, else the first of the record that may. */
 function endpointOf(
   record: MemberRecord,
   remote: string | undefined,
-  overlays: readonly string[],
+  overlays: readonly Prefix[],
 ): UdpEndpoint | undefined {
   if (record.overlayPort === 0) return undefined
   // An overlay address as the outer one would send the overlay's frames through the overlay, for ever.
-  const isOutside = (host: string): boolean => !overlays.some((network) => isInNetwork(host, network))
-  const isUsable = (host: string | undefined): host is string =>
-    host !== undefined && parseIp(host.split('%')[0] ?? '') !== undefined && isOutside(host)
+  const isUsable = (host: string | undefined): host is string => {
+    const address = host === undefined ? undefined : parseAddress(host.split('%')[0] ?? '')
+    return address !== undefined && !overlays.some((network) => contains(network, address))
+  }
   const connected = remote === undefined ? undefined : multiaddrHost(remote)
-  const announced = record.endpoints.map((endpoint) => multiaddrHost(endpoint))
-  const host = isUsable(connected)
-    ? connected
-    : announced.find((candidate) => isUsable(candidate) && isRoutable(candidate))
+  const announced = (): string | undefined =>
+    record.endpoints.map(multiaddrHost).find((host) => isUsable(host) && isRoutable(host))
+  const host = isUsable(connected) ? connected : announced()
   return host === undefined ? undefined : { host, port: record.overlayPort }
 }

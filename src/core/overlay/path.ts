@@ -1,5 +1,6 @@
 import type { Instant } from '../model/ids.ts'
-import { isInNetwork } from './ip-bytes.ts'
+import { parseAddress } from '../addresses/ip.ts'
+import { contains, parsePrefix } from '../addresses/prefix.ts'
 
 /** Where a peer's data plane is: an IP address (with `%zone` where link-local) and a UDP port. */
 export interface UdpEndpoint {
@@ -50,7 +51,10 @@ function isFilled(part: string | undefined): part is string {
  * link-local (its zone is a name on the other machine).
  */
 export function isRoutable(host: string): boolean {
-  return !['127.0.0.0/8', '0.0.0.0/8', '169.254.0.0/16', '::/127', 'fe80::/10'].some((network) =>
-    isInNetwork(host.split('%')[0] ?? '', network),
-  )
+  const address = parseAddress(host.split('%')[0] ?? '')
+  return address === undefined || !local.some((network) => contains(network, address))
 }
+
+const local = ['127.0.0.0/8', '0.0.0.0/8', '169.254.0.0/16', '::/127', 'fe80::/10'].flatMap(
+  (network) => parsePrefix(network) ?? [],
+)

@@ -53,11 +53,6 @@ export type Planned =
   | { readonly kind: 'propose'; readonly plan: ClusterPlan; readonly why: string }
   | { readonly kind: 'nothing'; readonly reasons: readonly string[] }
 
-/** The view as a map. */
-export function membersById(view: MembershipView): ReadonlyMap<NodeId, MemberView> {
-  return new Map(view.members.map((member) => [member.record.nodeId, member]))
-}
-
 /** Alive, installed and not on its way out: the nodes that a plan can count on now. */
 export function isPresent(member: MemberView | undefined): member is MemberView {
   return (

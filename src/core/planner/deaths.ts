@@ -1,5 +1,6 @@
 import type { Instant, NodeId } from '../model/ids.ts'
 import type { MembershipView } from '../model/member.ts'
+import { membersById } from '../model/member.ts'
 import type { ClusterPlan } from '../model/plan.ts'
 import type { DeadStatement } from '../model/statement.ts'
 
@@ -39,9 +40,7 @@ export function deathsToAttest(
 
 /** Whether this node hears a majority of the voters, itself counted if it is one. */
 export function hearsMajority({ header }: ClusterPlan, view: MembershipView, self: NodeId): boolean {
-  const alive = new Set(
-    view.members.filter((member) => member.liveness === 'alive').map((member) => member.record.nodeId),
-  )
-  const heard = header.voters.filter((voter) => voter === self || alive.has(voter))
+  const members = membersById(view)
+  const heard = header.voters.filter((voter) => voter === self || members.get(voter)?.liveness === 'alive')
   return 2 * heard.length > header.voters.length
 }

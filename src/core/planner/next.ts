@@ -1,11 +1,12 @@
 import { shortId } from '../model/ids.ts'
 import type { NodeId } from '../model/ids.ts'
+import { membersById } from '../model/member.ts'
 import { retiredMax } from '../model/limits.ts'
 import type { ClusterPlan, NodeAssignment, OpenChange, PlanBody, Retired } from '../model/plan.ts'
 import type { ClusterSpec } from '../model/spec.ts'
 import type { SignedStatement } from '../model/statement.ts'
 import type { NextInput, Planned } from './context.ts'
-import { isPresent, isStable, membersById } from './context.ts'
+import { isPresent, isStable } from './context.ts'
 import type { HeaderChange } from './draft.ts'
 import { childPlan, withTeam } from './draft.ts'
 import type { DeathProof } from './evidence.ts'
@@ -96,6 +97,14 @@ function prepare(input: NextInput): Desk {
     }),
   )
   const factsOf = (id: NodeId) => members.get(id)?.record.facts
+  const candidates = new Map<NodeId, Candidate>()
+  const candidateOf = (id: NodeId): Candidate => {
+    const known = candidates.get(id)
+    if (known !== undefined) return known
+    const made = candidate(id, factsOf(id), plan.body.spec.k3s.version, clusterId, input.crypto)
+    candidates.set(id, made)
+    return made
+  }
   return {
     ...input,
     plan,
@@ -106,7 +115,7 @@ function prepare(input: NextInput): Desk {
       const facts = factsOf(id)
       return facts !== undefined && serverObstacle(facts) === undefined
     },
-    candidateOf: (id) => candidate(id, factsOf(id), plan.body.spec.k3s.version, clusterId, input.crypto),
+    candidateOf,
   }
 }
 

@@ -54,6 +54,7 @@ export function nextVoters(input: VotersInput): VotersChange {
   const zones = (): string[] => voters.map((id) => candidateOf(id).zone)
   let spares = input.spares
   const add = (count: number): number => {
+    if (count <= 0 || spares.length === 0) return 0
     const picked = pickSpread(spares, count, zones())
     spares = spares.filter((spare) => !picked.includes(spare))
     voters = [...voters, ...picked.map((spare) => spare.id)]
