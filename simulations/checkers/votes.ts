@@ -29,7 +29,6 @@ export function voteChecker(world: () => World, violations: Violations): Watcher
     const hash = planHash(header, crypto)
     for (const { voter } of certificate.votes) {
       const key = voteOf(voter, certificate.ballot, hash)
-      // Whoever accepts and certifies in one turn writes the result alone.
       if (voter === machine.identity?.id) cast.add(key)
       if (cast.has(key) || liars.has(voter)) continue
       const text = `generation ${header.generation} is certified by a vote that was never cast in its ballot`
@@ -40,15 +39,19 @@ export function voteChecker(world: () => World, violations: Violations): Watcher
   const checkSend = (machine: Machine, message: Message): void => {
     const { now } = world().timeline
     if (message.kind === 'prepare') asked.add(`${message.generation} ${ballotKey(message.ballot)}`)
+    // Of two votes in one turn only the second is ever on the disk: the first is as good as one before it.
+    if (message.kind === 'accept') cast.add(voteOf(message.vote.voter, message.ballot, message.planHash))
     if (message.kind !== 'prepare' && message.kind !== 'promise' && message.kind !== 'accept') return
     if (message.kind === 'promise' && !asked.has(`${message.generation} ${ballotKey(message.ballot)}`)) {
       violations.add('S1', now, machine.index, 'promises a ballot of another generation')
     }
-    const heard = answers.get(machine.index)
-    const document = machine.disk.document
-    if (heard === undefined || message.generation !== document?.chain.length) return
-    const { voters } = (document.values.plan as CertifiedPlan).plan.header
     const self = machine.identity?.id ?? ''
+    // Whoever accepts and sees the certificate in one turn writes the result alone: the word itself is the vote.
+    if (message.kind === 'accept') cast.add(voteOf(self, message.ballot, message.planHash))
+    const heard = answers.get(machine.index)
+    const { chain = [], values } = machine.disk.document ?? {}
+    if (heard === undefined || chain.length === 0 || message.generation !== chain.length) return
+    const { voters } = (values?.plan as CertifiedPlan).plan.header
     const have = voters.filter((voter) => voter !== self && heard.has(voter)).length
     if (voters.includes(self) && have < Math.floor(voters.length / 2)) {
       violations.add('S12', now, machine.index, 'votes after a restart before the others told what they know')

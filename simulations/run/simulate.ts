@@ -1,5 +1,7 @@
+import { birthChecker } from '../checkers/birth.ts'
 import { Coverage, coverageWatcher } from '../checkers/coverage.ts'
 import { durabilityChecker } from '../checkers/durability.ts'
+import { evidenceChecker } from '../checkers/evidence.ts'
 import { executionChecker } from '../checkers/execution.ts'
 import { lineageChecker } from '../checkers/lineage.ts'
 import type { Lineages } from '../checkers/lineage.ts'
@@ -7,6 +9,7 @@ import { agree, coreToHeal, lacks } from '../checkers/liveness.ts'
 import { plannerChecker } from '../checkers/planner.ts'
 import { recordChecker } from '../checkers/records.ts'
 import { Violations } from '../checkers/violations.ts'
+import { voteChecker } from '../checkers/votes.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { CoreFactory } from '../world/core.ts'
 import type { Watcher } from '../world/world.ts'
@@ -26,6 +29,9 @@ export interface SimulateOptions {
   /** What runs on the machines; the production core by default. */
   readonly core?: CoreFactory
 }
+
+/** `simulate`, for those who are given it. */
+export type Simulate = (plan: Plan, options?: SimulateOptions) => SimulatedRun
 
 /**
  * Runs a plan: faults until the horizon with S1 to S15 checked at every event, then a healed core that must form or go on.
@@ -47,6 +53,9 @@ export function simulate(plan: Plan, options: SimulateOptions = {}): SimulatedRu
     executionChecker(getWorld, violations),
     recordChecker(getWorld, violations),
     plannerChecker(getWorld, violations),
+    voteChecker(getWorld, violations),
+    birthChecker(getWorld, violations),
+    evidenceChecker(getWorld, violations),
     {
       broke: (machine, error) => {
         const text = error instanceof Error ? `${error.message} ${stackLine(error)}` : String(error)
@@ -99,6 +108,8 @@ function converge(
     const missing = core.some((index) => lacks(world.machines[index]!) !== undefined)
     if (!missing && agree(world, core)) return timeline.now
   }
+  // Two charters may have been certified before the horizon and found out after it.
+  if (isForked(lineages)) return undefined
   for (const index of core) {
     const missing = lacks(world.machines[index]!)
     if (missing !== undefined) violations.add(missing.invariant, timeline.now, index, missing.text)

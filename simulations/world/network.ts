@@ -237,7 +237,8 @@ export class SimulatedNetwork {
   #dial(a: number, b: number, wait: number): void {
     const key = this.#pairNow(a, b)
     if (this.#dialling.has(key)) return
-    if (this.#plan.noPath.some(([left, right]) => (left === a && right === b) || (left === b && right === a)))
+    const pair = pairKey(a, b)
+    if (!this.#isHealed(a, b) && this.#plan.noPath.some(([left, right]) => pairKey(left, right) === pair))
       return
     this.#timeline.after(wait + 2, () => {
       this.#dialling.delete(key)
@@ -277,9 +278,11 @@ export class SimulatedNetwork {
   #hear(a: number, b: number): void {
     if (this.#blocked(a, b) || this.#blocked(b, a)) return
     const [left, right] = [this.#endpoints[a] as Endpoint, this.#endpoints[b] as Endpoint]
-    if (left.id === undefined || right.id === undefined) return
-    left.receive({ kind: 'peer-found', peer: right.id, via: 'mdns' })
-    right.receive({ kind: 'peer-found', peer: left.id, via: 'mdns' })
+    const [leftId, rightId] = [left.id, right.id]
+    if (leftId === undefined || rightId === undefined) return
+    // Each of the two may lose its power by what it does with this.
+    left.receive({ kind: 'peer-found', peer: rightId, via: 'mdns' })
+    right.receive({ kind: 'peer-found', peer: leftId, via: 'mdns' })
   }
 
   /** Connections over a cut end after a silence. */
