@@ -7,6 +7,7 @@ import type {
   ConsensusMessage,
   ProposeMessage,
   RefuseMessage,
+  VoteStamp,
 } from '../model/message.ts'
 import type { Ballot, CertifiedPlan, CharterTerms, ClusterPlan } from '../model/plan.ts'
 import { planHash } from '../model/plan-hash.ts'
@@ -118,6 +119,8 @@ export class Consensus {
   readonly #lying = new Set<NodeId>()
   #electorate: Electorate
   #register: Register
+  /** The highest stamp heard of each other voter; newer than the register's until that is written again. */
+  readonly #stamps: Map<NodeId, VoteStamp>
   #tally: Tally
   #attempt: Attempt | undefined
   #certified = false
@@ -135,6 +138,7 @@ export class Consensus {
     this.#register = current
       ? register
       : emptyRegister(electorate.generation, electorate.parentHash, register)
+    this.#stamps = new Map(Object.entries(this.#register.stamps))
     this.#tally = new Tally(electorate, init.crypto)
     this.#pacing = new Pacing(init.self, init.timers, init.random, init.leader)
     this.#voteCheck = new VoteCheck(init.self, init.bootCounter, register)
@@ -152,7 +156,7 @@ export class Consensus {
     this.#attempt = undefined
     this.#certified = false
     this.#pacing.nextGeneration(leader, now)
-    this.#outputs.push({ kind: 'persist', register: this.#register })
+    this.#persist()
     this.#askAboutVotes()
   }
 
@@ -184,7 +188,7 @@ export class Consensus {
         return this.#send(from, {
           kind: 'vote-check-reply',
           asked: message.stamp,
-          known: this.#register.stamps[from] ?? { bootCounter: 0, voteSequence: 0 },
+          known: this.#stamps.get(from) ?? { bootCounter: 0, voteSequence: 0 },
         })
       case 'vote-check-reply': {
         const { asked, known } = message
@@ -271,7 +275,7 @@ export class Consensus {
         : acceptPropose(this.#register, from, message, context)
     if (step.register !== this.#register) {
       this.#register = step.register
-      this.#outputs.push({ kind: 'persist', register: step.register })
+      this.#persist()
     }
     if (step.reply.kind !== 'refuse' && from !== this.#init.self) this.#pacing.heardBallot(now)
     if (message.kind === 'propose' && step.reply.kind === 'accept') {
@@ -333,7 +337,7 @@ export class Consensus {
       proposedNumber: ballot.number,
       voteSequence: this.#register.voteSequence + 1,
     }
-    this.#outputs.push({ kind: 'persist', register: this.#register })
+    this.#persist()
     this.#attempt = {
       ballot,
       terms,
@@ -437,8 +441,8 @@ export class Consensus {
     for (const voter of this.#electorate.voters) this.peerUp(voter)
   }
 
-  #remember(from: NodeId, stamp: { bootCounter: number; voteSequence: number }): void {
-    const known = this.#register.stamps[from]
+  #remember(from: NodeId, stamp: VoteStamp): void {
+    const known = this.#stamps.get(from)
     if (
       known !== undefined &&
       known.bootCounter >= stamp.bootCounter &&
@@ -447,7 +451,12 @@ export class Consensus {
       return
     }
     // Rides along with the next write: it helps to find an old disk, and no answer depends on it.
-    this.#register = { ...this.#register, stamps: { ...this.#register.stamps, [from]: stamp } }
+    this.#stamps.set(from, stamp)
+  }
+
+  #persist(): void {
+    this.#register = { ...this.#register, stamps: Object.fromEntries(this.#stamps) }
+    this.#outputs.push({ kind: 'persist', register: this.#register })
   }
 
   #nextAttemptAt(): Instant | undefined {
