@@ -19,7 +19,14 @@ const folders = ['src', 'test', 'simulations', 'scripts'].filter((folder) => exi
 const checks: readonly Check[] = [
   { name: 'format', commands: [['oxfmt', '--check', ...folders]] },
   { name: 'lint', commands: [['oxlint', '--type-aware', '--deny-warnings', ...folders]] },
-  { name: 'types', commands: [['tsc', '-p', '.']] },
+  {
+    name: 'types',
+    commands: [
+      ['tsc', '-p', '.'],
+      // What runs in a browser, against the types of a browser.
+      ['tsc', '-p', 'simulations/pictures/client'],
+    ],
+  },
   { name: 'architecture', commands: [['vitest', 'run', 'test/architecture.spec.ts']] },
   { name: 'dead code', commands: [['knip']] },
   { name: 'docs', commands: [['node', 'scripts/generate-docs.ts', '--check']] },
