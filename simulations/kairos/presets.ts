@@ -1,4 +1,5 @@
 import { stream } from '../kernel/streams.ts'
+import { generatePlan } from '../plan/generate.ts'
 import type { Fault, Plan } from '../plan/plan.ts'
 
 const second = 1_000
@@ -20,7 +21,7 @@ export interface Preset {
   readonly plan: (seed: number, founder: number) => Plan
 }
 
-/** The faults under which the rules are compared; the hostile one comes from the plan generator. */
+/** The faults under which the rules are compared. */
 export const presets: readonly Preset[] = [
   {
     name: 'calm',
@@ -65,6 +66,20 @@ export const presets: readonly Preset[] = [
     text: 'the same, and a sixth machine is switched on up to 2 minutes after the others are back',
     needsFounder: false,
     plan: (seed) => powerCut(seed, machines + 1),
+  },
+  {
+    name: 'hostile',
+    text: "10 minutes of the generator's hostile plans: everything above, and disks that are wiped, copied and put back",
+    needsFounder: false,
+    plan: (seed) => ({
+      ...generatePlan({ seed, nodes: machines, faults: 'hostile', minutes: 10 }),
+      // The same servers and clocks as in the other presets; the rival's ledger has no wire format.
+      controlPlane: 3,
+      timers: {},
+      core: everybody(machines),
+      patienceMs: 10 * minute,
+      crypto: 'tagged',
+    }),
   },
 ]
 
