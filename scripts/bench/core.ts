@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { formCluster } from '../../test/support/core-bench.ts'
 import { VirtualNetwork } from '../../test/core/membership/virtual-network.ts'
 import { VirtualCluster } from '../../test/support/virtual-cluster.ts'
 import type { Figure } from './figures.ts'
@@ -17,6 +18,18 @@ export function measureCore(runs: number, memberships: readonly number[]): Figur
   return [
     { what: `1 unit: ${hashesPerUnit} SHA-256 of 64 bytes`, unit: 'ms', values: unitsMs },
     { what: 'core: formation of 5 in virtual time', unit: 'units', values: repeated(formation) },
+    {
+      what: 'core alone: formation of 5, processor time',
+      unit: 'ms',
+      goal: { of: 'p50', most: 1.2 },
+      values: Array.from({ length: runs }, (_, run) => formationMs(5, 50, run)),
+    },
+    {
+      what: 'core alone: formation of 100, processor time',
+      unit: 'ms',
+      goal: { of: 'p50', most: 120 },
+      values: Array.from({ length: runs }, (_, run) => formationMs(100, 1, run)),
+    },
     ...memberships.map((count) => ({
       what: `core: ${count} memberships find one view`,
       unit: 'units',
@@ -33,6 +46,17 @@ function hashUnit(): void {
 function formation(seed: number): void {
   const cluster = new VirtualCluster({ count: 5, seed })
   if (!cluster.run(300_000, () => cluster.isActive())) throw new Error(`seed ${seed}: no cluster formed`)
+}
+
+/** Processor time without encoding, trace and copies; the mean of several, so that a short one is measured at all. */
+function formationMs(nodes: number, times: number, run: number): number {
+  const before = process.cpuUsage()
+  for (let time = 0; time < times; time++) {
+    const { active } = formCluster({ nodes, seed: run * times + time })
+    if (!active) throw new Error(`no cluster of ${nodes} formed`)
+  }
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1_000 / times
 }
 
 /** Each node discovered the one before it. Asked every half second whether all have one view. */

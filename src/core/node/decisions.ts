@@ -49,6 +49,7 @@ export class Decisions {
   readonly #offered = new Conclusion<CharterTerms | undefined>()
   readonly #electors = new Conclusion<readonly NodeId[]>()
   readonly #planned = new Conclusion<Planned>()
+  readonly #judged = new Conclusion<Verdict>()
   #lastNewIdentityAt: Instant
   #planning: readonly string[] = []
   #charterRefused: NodeView['charterRefused']
@@ -247,9 +248,10 @@ export class Decisions {
   }
 
   #judge(plan: ClusterPlan): Verdict {
-    const { newest, hash } = this.#sources.history.chain
-    const verdict = judge(newest?.plan, hash, plan, this.#context.init.crypto)
-    return verdict.ok ? { ok: true } : { ok: false, reason: verdict.reason, message: verdict.message }
+    const { chain } = this.#sources.history
+    return this.#judged.of(this.#context.moment.now, [chain, plan], () =>
+      judge(chain.newest?.plan, chain.hash, plan, this.#context.init.crypto),
+    )
   }
 
   #draft(promisers: readonly NodeId[]): ClusterPlan | undefined {
