@@ -124,6 +124,8 @@ export class Consensus {
   #tally: Tally
   #attempt: Attempt | undefined
   #certified = false
+  /** When a restarted voter asks again what the others remember: questions and answers get lost. */
+  #askAgainAt: Instant
   #outputs: ConsensusOutput[] = []
 
   constructor(init: ConsensusInit, around: Surroundings) {
@@ -142,6 +144,7 @@ export class Consensus {
     this.#tally = new Tally(electorate, init.crypto)
     this.#pacing = new Pacing(init.self, init.timers, init.random, init.leader)
     this.#voteCheck = new VoteCheck(init.self, init.bootCounter, register)
+    this.#askAgainAt = init.now + this.#resendMs
     if (this.#register.accepted !== null) {
       this.#learnAccepted(this.#register.accepted)
       this.#pacing.acceptedAt(init.now)
@@ -202,6 +205,10 @@ export class Consensus {
 
   /** Starts, repeats or gives up ballots, as the time says. */
   handleDeadline(now: Instant): void {
+    if (this.#isAsking && now >= this.#askAgainAt) {
+      this.#askAgainAt = now + this.#resendMs
+      this.#askAboutVotes()
+    }
     const attempt = this.#attempt
     if (attempt !== undefined) {
       if (now >= attempt.startedAt + this.#init.timers.leaderTimeoutMs) {
@@ -217,9 +224,9 @@ export class Consensus {
   }
 
   nextDeadline(): Instant | undefined {
-    const attempt = this.#attempt
-    if (attempt === undefined) return this.#nextAttemptAt()
-    return Math.min(attempt.startedAt + this.#init.timers.leaderTimeoutMs, attempt.resendAt)
+    const ballot = this.#ballotDeadline()
+    if (!this.#isAsking) return ballot
+    return ballot === undefined ? this.#askAgainAt : Math.min(ballot, this.#askAgainAt)
   }
 
   drain(): ConsensusOutput[] {
@@ -468,6 +475,17 @@ export class Consensus {
     if (terms === undefined && this.#register.accepted === null) return undefined
     const queue = terms === null || terms === undefined ? voters : this.#around.electors(terms)
     return this.#pacing.nextAttemptAt(queue, (id) => this.#around.alive(id), this.#register.accepted !== null)
+  }
+
+  #ballotDeadline(): Instant | undefined {
+    const attempt = this.#attempt
+    if (attempt === undefined) return this.#nextAttemptAt()
+    return Math.min(attempt.startedAt + this.#init.timers.leaderTimeoutMs, attempt.resendAt)
+  }
+
+  /** Whether this voter restarted and waits for the others' word. */
+  get #isAsking(): boolean {
+    return !this.#voteCheck.rolledBack && this.#voteCheck.progress(this.#electorate.voters) !== undefined
   }
 
   get #resendMs(): number {

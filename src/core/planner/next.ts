@@ -113,7 +113,9 @@ function prepare(input: NextInput): Desk {
     stable: (id) => isStable(members.get(id), input.now, promoteAfterMs),
     canServe: (id) => {
       const facts = factsOf(id)
-      return facts !== undefined && serverObstacle(facts) === undefined
+      // A machine that halted (data of another cluster, no k3s) says so, and would halt as a server too.
+      const halted = members.get(id)?.record.phase === 'stopped'
+      return facts !== undefined && !halted && serverObstacle(facts) === undefined
     },
     candidateOf,
   }

@@ -31,7 +31,6 @@ describe('voters', () => {
         const some = voters(count, seed, storm)
         some.run(20_000)
         some.weather = calm
-        some.reconnect()
         some.run(120_000)
         crashes += some.crashes
         contested += Number(new Set([...some.proposed.values()].flatMap((plans) => [...plans])).size > 1)

@@ -87,14 +87,6 @@ export class Voters {
     }
   }
 
-  /** The links are up: restarted voters ask again. */
-  reconnect(): void {
-    for (const voter of this.#voters) {
-      for (const peer of this.#electorate.voters) voter.consensus.peerUp(peer)
-      this.#carryOut(voter)
-    }
-  }
-
   #deliver(letter: Letter): void {
     const chance = this.#random.unit()
     if (chance < this.weather.loss) return

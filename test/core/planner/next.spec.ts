@@ -54,6 +54,16 @@ describe('birth', () => {
     expect(site.servers()).toEqual(site.chain().grant?.team)
   })
 
+  it('gives no server to a machine that says it halted', () => {
+    const site = new Site(4).born()
+    const halted = site.servers()[0] ?? ''
+    site.set(halted, { phase: 'stopped' })
+    const granted = site.next()
+    if (granted.kind !== 'propose') throw new Error('no grant')
+    expect(granted.plan.header.grant?.team).toHaveLength(3)
+    expect(granted.plan.header.grant?.team).not.toContain(halted)
+  })
+
   it('gives each voter its turn when grant after grant stalls', () => {
     const site = new Site(3).born()
     const initialisers = new Set<string>()

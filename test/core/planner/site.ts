@@ -3,7 +3,13 @@ import { createHash } from 'node:crypto'
 import { encodeCanonical } from '../../../src/core/model/codec.ts'
 import type { Crypto } from '../../../src/core/model/crypto.ts'
 import type { NodeId } from '../../../src/core/model/ids.ts'
-import type { Liveness, MemberView, MembershipView, NodeFacts } from '../../../src/core/model/member.ts'
+import type {
+  MemberPhase,
+  Liveness,
+  MemberView,
+  MembershipView,
+  NodeFacts,
+} from '../../../src/core/model/member.ts'
 import type { CertifiedPlan, ClusterPlan } from '../../../src/core/model/plan.ts'
 import { planHash } from '../../../src/core/model/plan-hash.ts'
 import type { ClusterSpec } from '../../../src/core/model/spec.ts'
@@ -57,6 +63,7 @@ interface MachineOptions {
   readonly liveness?: Liveness
   readonly since?: number
   readonly left?: boolean
+  readonly phase?: MemberPhase
   readonly incarnation?: number
 }
 
@@ -150,7 +157,7 @@ export class Site {
           localNetworks: ['192.168.1.0/24'],
           ...options.facts,
         },
-        phase: 'waiting',
+        phase: options.phase ?? 'waiting',
         note: '',
         left: options.left ?? false,
         endpoints: [],
