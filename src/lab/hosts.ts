@@ -58,7 +58,9 @@ export async function makeHost(
 export async function startAgent(labName: string, hostName: string): Promise<void> {
   const { state, host } = await switchOn(labName, hostName)
   if (agentPid(state, host) !== undefined) return
-  const agent = [...state.program, 'agent', '--root', host.root, '--services', 'process']
+  // The environment is the one of the agent's unit, as far as it matters here.
+  const agent = ['env', 'MALLOC_ARENA_MAX=1', ...state.program, 'agent', '--root', host.root]
+  agent.push('--services', 'process')
   if (state.k3s !== '') agent.push('--k3s', state.k3s)
   // The shell ends at once, and the agent becomes the host's own: it has no parent outside the lab.
   const script = 'log=$1; shift; cd /; setsid "$@" </dev/null >>"$log" 2>&1 &'
