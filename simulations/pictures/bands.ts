@@ -18,9 +18,15 @@ export function faultBands(events: readonly TraceEvent[], endMs: number): readon
 }
 
 function describeBand({ how, groups }: TraceEvent & { readonly kind: 'partition' }): string {
-  const sides = groups.map(nodeRanges)
+  const sides = groups.map(fewNodes)
   if (how === 'partition') return `partition ${sides.join(' | ')}`
   return `${how === 'clog' ? 'clog' : 'one-way loss'} ${sides.join(' → ')}`
+}
+
+/** The numbers where they can be read at a glance, else how many they are. */
+function fewNodes(nodes: readonly number[]): string {
+  const ranges = nodeRanges(nodes)
+  return ranges.length > 24 ? `${nodes.length} machines` : ranges
 }
 
 /** Numbers in words: `0-3, 7`. */

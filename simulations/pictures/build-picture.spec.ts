@@ -39,8 +39,35 @@ describe('lanes', () => {
   })
 
   it('take no phase from a machine that is off', () => {
-    const spans = laneSpans([{ kind: 'phase', at: 5, node: 0, phase: 'waiting', note: '' }], 10)
+    const spans = laneSpans([{ kind: 'phase', at: 5, node: 0, phase: 'waiting', note: '' }], 10, 10)
     expect(spans).toEqual([{ from: 0, to: 10, phase: 'off', note: 'not switched on yet' }])
+  })
+
+  it('say from when on nothing was recorded, and show no message as under way then', () => {
+    const events = trace.events.filter(({ at }) => at < 3_000)
+    const { lanes, recordedMs, endMs, messages } = buildPicture({ ...trace, events, truncated: true }, result)
+    expect(recordedMs).toBeGreaterThan(2_000)
+    expect(endMs).toBe(20_000)
+    for (const { spans } of lanes) {
+      expect(spans.at(-1)).toMatchObject({ from: recordedMs, to: endMs, phase: 'not recorded' })
+    }
+    const ends = messages.sentAfter.reduce<number[]>(
+      (times, after) => [...times, (times.at(-1) ?? 0) + after],
+      [],
+    )
+    for (const [index, sentAt] of ends.entries()) {
+      expect(sentAt + (messages.takes[index] ?? 0)).toBeLessThanOrEqual(recordedMs + 0.01)
+    }
+  })
+
+  it('show no pause of a machine that is off, and one pause where only the phase changes', () => {
+    const { lanes } = pictureOf([
+      { kind: 'boot', at: 0, node: 0, id: 'a', boots: 1 },
+      { kind: 'pause', at: 10, node: 0, until: 100 },
+      { kind: 'phase', at: 20, node: 0, phase: 'waiting', note: '' },
+      { kind: 'crash', at: 50, node: 0, why: 'power cut' },
+    ])
+    expect(lanes[0]?.pauses).toEqual([{ from: 10, to: 50, text: 'stands still' }])
   })
 
   it('hold pauses, and faults for as long as the plan says', () => {
@@ -48,6 +75,19 @@ describe('lanes', () => {
     expect(picture.lanes[2]?.faults).toEqual([
       { from: 2_500, to: 6_500, text: 'slow-disk: a sync takes 400 ms' },
     ])
+  })
+
+  it('end pauses, faults and cuts where the site is healed', () => {
+    const { lanes, bands } = pictureOf([
+      { kind: 'boot', at: 0, node: 4, id: 'a', boots: 1 },
+      { kind: 'fault', at: 2_500, what: 'slow-disk', nodes: [2], text: '' },
+      { kind: 'pause', at: 2_600, node: 4, until: 9_000 },
+      { kind: 'partition', at: 2_700, how: 'partition', groups: [[0], [1]], until: 9_000 },
+      { kind: 'healed', at: 3_000, core: [0, 1] },
+    ])
+    expect(lanes[2]?.faults).toMatchObject([{ from: 2_500, to: 3_000 }])
+    expect(lanes[4]?.pauses).toMatchObject([{ from: 2_600, to: 3_000 }])
+    expect(bands).toMatchObject([{ from: 2_700, to: 3_000 }])
   })
 
   it('tell a fault that is given as JSON by its own fields', () => {

@@ -15,24 +15,29 @@ import { stringTable } from './strings.ts'
 export function buildPicture(trace: Trace, result: RunResult): RunPicture {
   const { plan, events } = trace
   const endMs = Math.max(1, trace.endMs, result.virtualMs)
+  const recordedMs = trace.truncated ? (events.at(-1)?.at ?? 0) : endMs
   const strings = stringTable()
-  const bands = faultBands(events, endMs)
+  // The healing ends every fault, however long the plan had it last.
+  const healedAt = events.find(({ kind }) => kind === 'healed')?.at
+  const faultsEndMs = healedAt ?? endMs
+  const bands = faultBands(events, faultsEndMs)
   const { decisions, adoptions } = decisionsOf(events)
   const violations = allViolations(events, result)
-  const { types, messages } = messageColumns(events, endMs, strings)
+  const { types, messages } = messageColumns(events, recordedMs, strings)
   const byNode = laneEvents(events)
-  const faults = laneFaults(plan, events, endMs)
+  const faults = laneFaults(plan, events, faultsEndMs)
   const { states, indexOf } = stateTable(decisions)
   const count = Math.max(plan.nodes, ...byNode.keys().map((node) => node + 1))
   const lanes = Array.from({ length: count }, (_, node): Lane => {
     const own = byNode.get(node) ?? []
+    const spans = laneSpans(own, recordedMs, endMs)
     const snapshots = own.filter((event) => event.kind === 'snapshot')
     return {
       name: node < plan.nodes ? `node ${node}` : `node ${node} (copy)`,
       segment: plan.segments[node] ?? -1,
       core: plan.core.includes(node),
-      spans: laneSpans(own, endMs),
-      pauses: lanePauses(own, endMs),
+      spans,
+      pauses: lanePauses(own, spans, faultsEndMs),
       faults: faults.get(node) ?? [],
       adoptions: adoptions.get(node) ?? [],
       stateAt: snapshots.map(({ at }) => at),
@@ -43,8 +48,8 @@ export function buildPicture(trace: Trace, result: RunResult): RunPicture {
   return {
     title: titleOf(plan),
     endMs,
-    truncated: trace.truncated,
-    healedAt: events.find(({ kind }) => kind === 'healed')?.at,
+    recordedMs,
+    healedAt,
     strings: strings.strings,
     lanes,
     bands,

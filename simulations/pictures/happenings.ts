@@ -41,7 +41,7 @@ export function happeningColumns(
 /** A machine's phases, without what its power did: that is told by itself. */
 function phaseChanges({ spans }: Lane, node: number): readonly Happening[] {
   return spans
-    .filter(({ phase }) => phase !== 'off' && phase !== 'starting')
+    .filter(({ phase }) => phase !== 'off' && phase !== 'starting' && phase !== 'not recorded')
     .map(({ from, phase, note }) => [from, node, 'phase', note === '' ? phase : `${phase}: ${note}`])
 }
 

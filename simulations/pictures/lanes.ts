@@ -9,8 +9,16 @@ export type LaneEvent = Extract<
   { readonly kind: 'boot' | 'crash' | 'pause' | 'phase' | 'snapshot' }
 >
 
+interface TimeRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** The phase of the time after a trace that ends early: nothing is known of it. */
+const unrecorded = 'not recorded'
+
 /** Phases and times without power of one machine, one after the other from 0 to the end. */
-export function laneSpans(events: readonly LaneEvent[], endMs: number): readonly Span[] {
+export function laneSpans(events: readonly LaneEvent[], recordedMs: number, endMs: number): readonly Span[] {
   const spans: Span[] = []
   let open: Span = { from: 0, to: 0, phase: 'off', note: 'not switched on yet' }
   const turn = (at: number, phase: string, note: string): void => {
@@ -27,17 +35,37 @@ export function laneSpans(events: readonly LaneEvent[], endMs: number): readonly
       turn(event.at, event.state.phase, event.state.note)
     }
   }
-  spans.push({ ...open, to: Math.max(open.from, endMs) })
+  spans.push({ ...open, to: Math.max(open.from, recordedMs) })
+  if (recordedMs < endMs) {
+    spans.push({ from: recordedMs, to: endMs, phase: unrecorded, note: 'more happened than was kept' })
+  }
   return spans
 }
 
-/** Times at which a machine stood still. */
-export function lanePauses(events: readonly LaneEvent[], endMs: number): readonly Stretch[] {
-  return events.flatMap((event) =>
-    event.kind === 'pause'
-      ? [{ from: event.at, to: Math.min(event.until, endMs), text: 'stands still' }]
-      : [],
-  )
+/** Times at which a machine stood still. One that is off cannot. */
+export function lanePauses(
+  events: readonly LaneEvent[],
+  spans: readonly Span[],
+  endMs: number,
+): readonly Stretch[] {
+  const on = spans.filter(({ phase }) => phase !== 'off' && phase !== unrecorded)
+  return events.flatMap((event) => {
+    if (event.kind !== 'pause') return []
+    const parts = on
+      .map(({ from, to }) => ({ from: Math.max(from, event.at), to: Math.min(to, event.until, endMs) }))
+      .filter(({ from, to }) => from < to)
+    return joinTouching(parts).map((part) => ({ ...part, text: 'stands still' }))
+  })
+}
+
+function joinTouching(parts: readonly TimeRange[]): readonly TimeRange[] {
+  const joined: TimeRange[] = []
+  for (const { from, to } of parts) {
+    const last = joined.at(-1)
+    if (last?.to === from) joined[joined.length - 1] = { from: last.from, to }
+    else joined.push({ from, to })
+  }
+  return joined
 }
 
 /**

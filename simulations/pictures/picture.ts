@@ -144,7 +144,8 @@ export interface PictureState {
 export interface RunPicture {
   readonly title: string
   readonly endMs: number
-  readonly truncated: boolean
+  /** Until when the trace was kept; the end, unless more happened than is kept. */
+  readonly recordedMs: number
   readonly healedAt: number | undefined
   readonly strings: readonly string[]
   readonly lanes: readonly Lane[]

@@ -1,5 +1,7 @@
 // Opens pages of runs in a real Chromium, uses them as a person would, and looks at what comes of it.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { generatePlan } from '../plan/generate.ts'
+import { simulate } from '../run/simulate.ts'
 import type { Page } from './browser.ts'
 import { findChromium, openBrowser } from './browser.ts'
 import { clientScript } from './client-script.ts'
@@ -223,6 +225,19 @@ describe.skipIf(chromium === undefined)(`the page of a run${note}`, () => {
     await page.evaluate(`location.hash = '#t=4000..4200'`)
     await rest()
     expect(await text('#shown')).toMatch(/[1-9],?\d* messages$/)
+    expect(page.complaints).toEqual([])
+  })
+
+  it('draws a run of the simulator', async () => {
+    const plan = generatePlan({ seed: 1, nodes: 5, faults: 'partition-at-birth' })
+    const run = simulate(plan, { record: true })
+    if (run.trace === undefined) throw new Error('the run was not recorded')
+    await open(renderRun(run.trace, run.result))
+    expect(await pixels('phase-waiting')).toBeGreaterThan(50)
+    expect(await pixels('band-partition')).toBeGreaterThan(50)
+    expect(await text('.decisions')).toContain('A0chartered')
+    expect(await text('.verdict')).toBe('no violation')
+    expect(await page.evaluate(`document.querySelectorAll('#moment tr').length`)).toBe(5)
     expect(page.complaints).toEqual([])
   })
 

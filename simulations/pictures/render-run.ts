@@ -26,8 +26,8 @@ ${toolbar}
 <aside>
 ${violationSection(picture)}
 <details open><summary>Machines at <b id="moment-time"></b></summary>
-<table class="moment"><thead><tr><th>#</th><th>phase</th><th>plan</th><th>leader</th><th>links</th><th>etcd</th></tr></thead>
-<tbody id="moment"></tbody></table></details>
+<div class="scroll"><table class="moment"><thead><tr><th>#</th><th>phase</th><th>plan</th><th>leader</th><th>links</th><th>etcd</th></tr></thead>
+<tbody id="moment"></tbody></table></div></details>
 <details open><summary>What happened around it</summary><ol id="events" tabindex="0"></ol></details>
 ${decisionSection(picture)}
 ${planSection(trace, result)}
@@ -40,7 +40,7 @@ ${clientScript()}</script>`
 }
 
 function header(picture: RunPicture, result: RunResult): string {
-  const { violations, endMs, truncated } = picture
+  const { violations, endMs, recordedMs } = picture
   const { events, premise, forked, excused, formation, digest } = result
   const broken = [...new Set(violations.map(({ invariant }) => invariant))]
   const verdict =
@@ -60,7 +60,9 @@ function header(picture: RunPicture, result: RunResult): string {
   ]
   const list = facts.map(([name, value]) => `<div><dt>${name}</dt><dd>${escapeHtml(value)}</dd></div>`)
   return `<header><h1>${escapeHtml(picture.title)}</h1>${verdict}<dl>${list.join('')}</dl>${
-    truncated ? '<p class="warning">The trace ends early: more happened than was kept.</p>' : ''
+    recordedMs < endMs
+      ? `<p class="warning">The trace ends at ${formatTime(recordedMs, 10)}: more happened than was kept.</p>`
+      : ''
   }</header>`
 }
 
@@ -102,9 +104,9 @@ function decisionSection({ decisions, lanes }: RunPicture): string {
     escapeHtml(phase),
     jump(firstAt, firstNode, formatTime(firstAt, 1)),
     String(firstNode),
-    `${nodes} of ${lanes.length}`,
+    `${nodes}/${lanes.length}`,
     formatTime(lastAt, 1),
-    `<code>${escapeHtml(hash.slice(0, 8))}</code>`,
+    `<code>${escapeHtml(hash.slice(0, 6))}</code>`,
   ])
   const table =
     rows.length === 0
@@ -114,7 +116,7 @@ function decisionSection({ decisions, lanes }: RunPicture): string {
           ['plan', 'phase', 'first', 'by', 'taken by', 'last', 'hash'],
           rows,
         )
-  return `<details open><summary>Decisions (${rows.length})</summary>${table}</details>`
+  return `<details open class="decisions"><summary>Decisions (${rows.length})</summary>${table}</details>`
 }
 
 function planSection({ plan }: Trace, { coverage }: RunResult): string {

@@ -4,7 +4,7 @@ import { layoutOf, scrollMax } from './layout.ts'
 import { writeLink } from './link.ts'
 import { paintOverview } from './overview.ts'
 import { paintAxis, paintBandTrack, paintGrid, paintNames } from './paint-frame.ts'
-import { paintGrounds, paintLanes } from './paint-lanes.ts'
+import { paintGrounds, paintLanes, paintUnrecorded } from './paint-lanes.ts'
 import { paintAdoptions, paintCursors, paintHappenings, paintMoments } from './paint-marks.ts'
 import type { DrawnMessages } from './paint-messages.ts'
 import { paintMessages } from './paint-messages.ts'
@@ -115,6 +115,7 @@ function paintChart(
   // Lines pass behind the bars: however many there are, the phases can be read.
   const drawn = paintMessages(brush, state, layout, linesMax)
   paintLanes(brush, state, layout)
+  paintUnrecorded(brush, state, layout)
   paintHappenings(brush, state, layout)
   paintAdoptions(brush, state, layout)
   brush.restore()

@@ -6,7 +6,7 @@ import { phaseColour, typeColour } from './theme.ts'
 const families: readonly MessageFamily[] = ['consensus', 'plan', 'membership', 'other']
 const phaseOrder = [
   ...['off', 'starting', 'discovery', 'membership', 'waiting', 'plan', 'chartered', 'overlay', 'install'],
-  ...['k3s-starting', 'k3s-joining', 'k3s', 'k3s-ready', 'k3s-outdated', 'stopped'],
+  ...['k3s-starting', 'k3s-joining', 'k3s', 'k3s-ready', 'k3s-outdated', 'stopped', 'not recorded'],
 ]
 /** Kinds that can be hidden: the others are always worth seeing. */
 const quietKinds = ['persist', 'log', 'k3s', 'phase']
@@ -24,7 +24,8 @@ export function fillLegend(box: HTMLElement, state: PageState, changed: () => vo
   const phaseRow = row('phases')
   for (const phase of phases) {
     const entry = element('span', '', 'entry')
-    entry.append(swatch(phaseColour(theme, phase), phase === 'off' ? 'dotted' : 'block'), phase)
+    const isDotted = phase === 'off' || phase === 'not recorded'
+    entry.append(swatch(phaseColour(theme, phase), isDotted ? 'dotted' : 'block'), phase)
     phaseRow.append(entry)
   }
   const messageRows = families.flatMap((family) => {

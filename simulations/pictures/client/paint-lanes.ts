@@ -19,6 +19,20 @@ function isInSight({ laneTop, laneHeight, height }: Layout, y: number): boolean 
   return y > laneTop - laneHeight && y < height + laneHeight
 }
 
+/** Covers the time of which nothing was kept. */
+export function paintUnrecorded(
+  brush: CanvasRenderingContext2D,
+  { picture, theme }: PageState,
+  { x, width, height, laneTop }: Layout,
+): void {
+  const left = Math.max(gutter, x(picture.recordedMs))
+  if (picture.recordedMs >= picture.endMs || left >= width) return
+  hatch(brush, theme('unrecorded'), left, laneTop, width - left, height - laneTop)
+  brush.font = '600 12px system-ui, sans-serif'
+  brush.fillStyle = theme('quiet')
+  brush.fillText('not recorded', left + 12, laneTop + 14)
+}
+
 /** Lanes: phases, pauses and faults. */
 export function paintLanes(brush: CanvasRenderingContext2D, state: PageState, layout: Layout): void {
   const { picture } = state
@@ -83,9 +97,11 @@ function paintSpans(
     while (spans[index + 1]?.phase === span.phase && span.phase !== 'off') index += 1
     const left = x(Math.max(span.from, window.from))
     const right = x(Math.min(spans[index]?.to ?? span.to, window.to))
-    if (span.phase === 'off') {
+    if (span.phase === 'off' || span.phase === 'not recorded') {
       paintOff(brush, theme('off'), left, right, y)
-      if (span.from > 0 && span.from >= window.from) paintCrash(brush, theme('crash'), left, y, barHeight)
+      if (span.phase === 'off' && span.from > 0 && span.from >= window.from) {
+        paintCrash(brush, theme('crash'), left, y, barHeight)
+      }
       lastRight = right
       continue
     }

@@ -110,7 +110,8 @@ function paintDecisions(
   for (const [index, { firstAt, label, phase, lineage, conflict }] of shown.entries()) {
     const left = Math.round(x(firstAt)) + 0.5
     upright(brush, lineageColour(theme, lineage), left, decisionTop + 4, layout.height, [2, 3])
-    const room = x(shown[index + 1]?.firstAt ?? Infinity) - left - 8
+    const next = shown[index + 1]?.firstAt
+    const room = (next === undefined ? layout.width : x(next)) - left - 8
     const long = `${label} ${phase}`
     const text = brush.measureText(long).width < room ? long : label
     if (left < labelledTo) continue

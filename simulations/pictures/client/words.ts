@@ -29,7 +29,7 @@ export function momentOf({ picture }: PageState, node: number, at: number): Mome
       )
     ]
   const snapshot = lastUpTo(lane.stateAt, at)
-  const isOn = span !== undefined && span.phase !== 'off'
+  const isOn = span !== undefined && span.phase !== 'off' && span.phase !== 'not recorded'
   // A snapshot from before the last start says nothing about this life.
   const isFresh = snapshot >= 0 && (lane.stateAt[snapshot] ?? 0) >= lastStart(lane.spans, at)
   return {
