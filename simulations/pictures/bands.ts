@@ -24,7 +24,7 @@ function describeBand({ how, groups }: TraceEvent & { readonly kind: 'partition'
 }
 
 /** The numbers where they can be read at a glance, else how many they are. */
-function fewNodes(nodes: readonly number[]): string {
+export function fewNodes(nodes: readonly number[]): string {
   const ranges = nodeRanges(nodes)
   return ranges.length > 24 ? `${nodes.length} machines` : ranges
 }

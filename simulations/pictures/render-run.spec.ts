@@ -81,6 +81,8 @@ describe.skipIf(chromium === undefined)(`the page of a run${note}`, () => {
     expect(await pixels('violation')).toBeGreaterThan(200)
     expect(await text('h1')).toBe('Seed 4711: 5 machines, bootstrap expect 3')
     expect(await text('.verdict')).toBe('violated: S2')
+    expect(await text('.faults')).toContain('600 ms7.4 scut0-2 | 3-4; oneWay false')
+    expect(await text('.faults')).toContain('power-cut1; keeps false')
     expect(page.complaints).toEqual([])
   })
 
@@ -138,12 +140,14 @@ describe.skipIf(chromium === undefined)(`the page of a run${note}`, () => {
 
   it('tells what a message was under the pointer', async () => {
     await open(html)
-    await page.evaluate(`location.hash = '#t=1490..1560'`)
+    await page.evaluate(`location.hash = '#t=1400..2400'`)
     await rest()
-    const [x, from] = await spot(1_500, 2)
-    const [, to] = await spot(1_500, 0)
-    // Along its way, somewhere, is the first message: it leaves machine 2 at 1.5 s.
-    await page.mouse('mouseMoved', x + 2, from + (to - from) / 10 - 2)
+    const sent = trace.events.find((event) => event.kind === 'send' && event.type === 'prepare')
+    const number = sent?.kind === 'send' ? sent.message : -1
+    const arrival = trace.events.find((event) => event.kind === 'delivery' && event.message === number)
+    const [x0, y0] = await spot(1_500, 2)
+    const [x1, y1] = await spot(arrival?.at ?? Number.NaN, 0)
+    await page.mouse('mouseMoved', (x0 + x1) / 2, (y0 + y1) / 2)
     await rest()
     expect(await text('#tooltip')).toContain('prepare 2 → 0')
   })

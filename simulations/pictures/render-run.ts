@@ -5,6 +5,7 @@ import { formatTime } from './client/time.ts'
 import { clientScript } from './client-script.ts'
 import { htmlDocument, htmlTable } from './document.ts'
 import { escapeHtml, scriptJson } from './escape.ts'
+import { faultPlace, fieldWords } from './fault-words.ts'
 import type { RunPicture } from './picture.ts'
 
 /**
@@ -28,8 +29,9 @@ ${violationSection(picture)}
 <details open><summary>Machines at <b id="moment-time"></b></summary>
 <div class="scroll"><table class="moment"><thead><tr><th>#</th><th>phase</th><th>plan</th><th>leader</th><th>links</th><th>etcd</th></tr></thead>
 <tbody id="moment"></tbody></table></div></details>
-<details open><summary>What happened around it</summary><ol id="events" tabindex="0"></ol></details>
+<details open class="around"><summary>What happened around it</summary><ol id="events" tabindex="0"></ol></details>
 ${decisionSection(picture)}
+${faultSection(trace)}
 ${planSection(trace, result)}
 </aside>
 </main>
@@ -119,13 +121,26 @@ function decisionSection({ decisions, lanes }: RunPicture): string {
   return `<details open class="decisions"><summary>Decisions (${rows.length})</summary>${table}</details>`
 }
 
+function faultSection({ plan }: Trace): string {
+  if (plan.faults.length === 0) return ''
+  const rows = plan.faults
+    .toSorted((a, b) => a.at - b.at)
+    .map((fault) => [
+      jump(fault.at, 'node' in fault ? fault.node : -1, formatTime(fault.at, 1)),
+      'forMs' in fault ? formatTime(fault.forMs, 100) : '',
+      escapeHtml(fault.kind),
+      escapeHtml([faultPlace(fault), fieldWords(fault)].filter(Boolean).join('; ')),
+    ])
+  const table = htmlTable('What the plan lets go wrong', ['at', 'for', 'fault', 'where'], rows)
+  return `<details class="faults"><summary>Faults (${rows.length})</summary>${table}</details>`
+}
+
 function planSection({ plan }: Trace, { coverage }: RunResult): string {
   const rows = Object.entries(coverage)
     .filter(([, count]) => count > 0)
     .map(([name, count]) => [escapeHtml(name), count.toLocaleString('en')])
-  const faults = plan.faults.length === 1 ? '1 fault' : `${plan.faults.length} faults`
   return `<details><summary>Coverage (${rows.length})</summary>${htmlTable('How often each thing happened', ['what', 'times'], rows)}</details>
-<details><summary>Plan (${faults})</summary><textarea readonly rows="12" aria-label="the plan as JSON, for a replay">${escapeHtml(JSON.stringify(plan, null, 1))}</textarea></details>`
+<details><summary>Plan as JSON</summary><textarea readonly rows="12" aria-label="the plan as JSON, for a replay">${escapeHtml(JSON.stringify(plan, null, 1))}</textarea></details>`
 }
 
 /** What somebody hears who does not see the chart. */

@@ -46,7 +46,7 @@ function happeningEntries({ picture, hiddenKinds, focus }: PageState, at: number
     const kind = kinds[happenings.kind[index] ?? 0] ?? ''
     entries.push({ at: time, node, kind, text: strings[happenings.text[index] ?? 0] ?? '' })
   }
-  return entries
+  return step === 1 ? entries : entries.toReversed()
 }
 
 function flightEntries(state: PageState, at: number, step: 1 | -1): Entry[] {
@@ -68,7 +68,7 @@ function flightEntries(state: PageState, at: number, step: 1 | -1): Entry[] {
       text: describeFlight(state, index),
     })
   }
-  return entries
+  return step === 1 ? entries : entries.toReversed()
 }
 
 /** The next entry after a time, or the one before it, on any machine that is shown. */

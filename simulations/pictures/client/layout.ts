@@ -36,7 +36,7 @@ export function layoutOf({ picture, window, scroll }: PageState, width: number, 
   const bandTop = axisHeight + decisionRowHeight
   const laneTop = bandTop + rows * bandRowHeight + 4
   const count = Math.max(1, picture.lanes.length)
-  const laneHeight = Math.min(96, Math.max(14, Math.floor((height - laneTop) / count)))
+  const laneHeight = Math.min(120, Math.max(14, Math.floor((height - laneTop) / count)))
   const scale = (width - gutter) / (window.to - window.from)
   return {
     width,

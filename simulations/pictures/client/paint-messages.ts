@@ -100,7 +100,9 @@ function nameMessages(
   for (const index of drawn) {
     const type = picture.types[flights.columns.type[index] ?? 0]
     if (type === undefined) continue
-    const { x0, y0, y1 } = lineEnds(state, layout, index)
+    const { x0, y0, x1, y1 } = lineEnds(state, layout, index)
+    // Where lines stand almost upright there are too many of them in one place.
+    if (x1 - x0 < 8) continue
     const side = y1 < y0 ? -1 : 1
     const place = `${flights.columns.from[index]}/${side}`
     if (x0 < (takenTo.get(place) ?? -Infinity)) continue
