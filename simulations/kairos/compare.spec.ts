@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { planSchema } from '../plan/plan.ts'
-import { compareWithKairos, formatComparison, summarise } from './compare.ts'
+import { comparedRules, compareWithKairos, formatComparison, summarise } from './compare.ts'
 import type { Rule } from './compare.ts'
 import { kairosCore } from './node.ts'
 import { founderSilentAt, presets } from './presets.ts'
@@ -87,15 +87,19 @@ describe('formatComparison', () => {
 describe('compareWithKairos', () => {
   const named = (name: string): Preset => presets.find((preset) => preset.name === name)!
 
-  it('shows two clusters where the rival must fork, one where it must not, and none of ours', async () => {
-    // Seed 1 cuts three from two; from minute 5 on the founder is alone, and a newcomer is drawn as another one.
-    const rows = await compareWithKairos({
-      runs: 1,
-      seedStart: 1,
-      presets: [named('partition at birth'), named('founder cut off for 20 min')],
-    })
-    expect(rows.map(({ forked }) => forked)).toEqual([1, 0, 0, 0, 1, 1, 0, 0])
-    expect(rows.map(({ none }) => none)).toEqual([0, 0, 0, 0, 0, 0, 0, 0])
+  const forksUnder = async (name: string, rules: readonly Rule[]): Promise<readonly number[]> => {
+    const rows = await compareWithKairos({ runs: 1, seedStart: 1, presets: [named(name)], rules })
+    expect(rows.map(({ none }) => none)).toEqual(rules.map(() => 0))
+    return rows.map(({ forked }) => forked)
+  }
+
+  it('shows two clusters of the rival after a partition at birth, and none where one side is too small', async () => {
+    // Seed 1 cuts three from two.
+    expect(await forksUnder('partition at birth', comparedRules)).toEqual([1, 0, 0, 0])
+  })
+
+  it('shows two clusters of the rival when its founder is silent and a machine arrives, whatever its minimum', async () => {
+    expect(await forksUnder('founder cut off for 20 min', comparedRules.slice(0, 2))).toEqual([1, 1])
   })
 
   it('keeps what it counted when it is stopped', async () => {
@@ -104,6 +108,7 @@ describe('compareWithKairos', () => {
       runs: 2,
       seedStart: 1,
       presets: [named('calm')],
+      rules: comparedRules.slice(0, 2),
       stop: () => left-- <= 0,
     })
     expect(rows.map(({ runs }) => runs)).toEqual([2, 1])

@@ -18,7 +18,7 @@ export interface Rule {
 }
 
 /** The rival with its default and with its safest number of nodes, and our two ways to say how many there are. */
-const rules: readonly Rule[] = [
+export const comparedRules: readonly Rule[] = [
   kairosRule('Kairos, minimum_nodes 2', 2),
   kairosRule(`Kairos, minimum_nodes ${machines}`, machines),
   ownRule(`muster, expect ${machines}`, { mode: 'expect', expect: machines }),
@@ -42,6 +42,8 @@ export interface ComparisonOptions {
   readonly seedStart: number
   /** All of them by default. */
   readonly presets?: readonly Preset[]
+  /** All of them by default. */
+  readonly rules?: readonly Rule[]
   /** Asked between runs: whether to stop. What was counted by then is returned. */
   readonly stop?: () => boolean
   /** Told after each row. */
@@ -68,7 +70,7 @@ export interface ComparisonRow {
 export async function compareWithKairos(options: ComparisonOptions): Promise<readonly ComparisonRow[]> {
   const rows: ComparisonRow[] = []
   for (const preset of options.presets ?? presets) {
-    for (const rule of rules) {
+    for (const rule of options.rules ?? comparedRules) {
       const outcomes: SiteOutcome[] = []
       for (let index = 0; index < options.runs && options.stop?.() !== true; index++) {
         outcomes.push(runOnce(preset, rule, options.seedStart + index))

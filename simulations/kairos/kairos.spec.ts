@@ -124,6 +124,25 @@ describe('a site of nodes on a perfect network', () => {
     ])
   })
 
+  it('tries again what failed to start, and writes no sentinel before it runs', () => {
+    const core = kairosCore({ minimumNodes: 1, serversBeside: 0 })(initOf(0), 0)
+    const failed = { kind: 'failed', step: 'start', detail: '' } as const
+    const starts: string[] = []
+    const kept: unknown[] = []
+    for (let now = 0; now < 5 * minute; now += 1_000) {
+      if (core.nextDeadline() <= now) core.handle({ kind: 'deadline' }, now)
+      for (const effect of core.drain()) {
+        if (effect.kind === 'persist') kept.push(...effect.writes.map((write) => write.value))
+        if (effect.kind !== 'k3s') continue
+        starts.push(effect.step.kind)
+        core.handle({ kind: 'k3s-result', result: failed }, now)
+      }
+    }
+    expect(starts.length).toBeGreaterThan(3)
+    expect(kept.length).toBeGreaterThan(0)
+    expect(kept.filter((value) => (value as { deployed?: boolean }).deployed === true)).toEqual([])
+  })
+
   it('starts nothing anew on a machine that has the sentinel', () => {
     const kept = { unit: { kind: 'start', role: 'agent' }, deployed: true }
     const core = kairosCore({ minimumNodes: 1, serversBeside: 0 })(

@@ -72,8 +72,8 @@ export class KairosNode implements Core {
   #heartbeatEveryMs = heartbeatMs.first
   /** When a founder goes on within its round. */
   #founderAt = Number.POSITIVE_INFINITY
-  /** Whether this start of the agent began to join, as another server or as an agent. */
-  #joins = false
+  /** How the unit's last start went; `asked`: no answer yet. */
+  #unit: 'none' | 'asked' | 'up' | 'failed' = 'none'
 
   constructor(init: NodeInit, options: KairosOptions) {
     this.#self = init.self
@@ -85,7 +85,7 @@ export class KairosNode implements Core {
     this.#roundAt = init.now + roundMs
     this.#syncAt = init.now + this.#about(syncMs)
     this.#heartbeatAt = init.now + this.#about(heartbeatMs.first)
-    if (this.#kept.unit !== undefined) this.#effects.push({ kind: 'k3s', step: this.#kept.unit })
+    if (this.#kept.unit !== undefined) this.#startUnit(this.#kept.unit)
   }
 
   handle(input: Input, now: Instant): void {
@@ -106,9 +106,7 @@ export class KairosNode implements Core {
         this.#observation = input.observation
         return
       case 'k3s-result':
-        // The sentinel is the last thing that is written; a founder writes it when it has told its token.
-        if (this.#joins && input.result.kind === 'done') this.#setDeployed()
-        return
+        return this.#unitStarted(input.result.kind !== 'failed')
       case 'deadline':
         return this.#runDue()
       default:
@@ -139,7 +137,7 @@ export class KairosNode implements Core {
     if (now >= this.#founderAt) {
       this.#founderAt = Number.POSITIVE_INFINITY
       this.#tellToken()
-      this.#setDeployed()
+      if (this.#unit === 'up') this.#setDeployed()
       this.#roundAt = now + roundMs
     }
     if (now >= this.#roundAt) {
@@ -151,6 +149,8 @@ export class KairosNode implements Core {
   #round(): void {
     const now = this.#now
     this.#rounds += 1
+    // What failed to start is tried again: by systemd, or by the role's next round.
+    if (this.#unit === 'failed' && this.#kept.unit !== undefined) this.#startUnit(this.#kept.unit)
     if (this.#rounds % 2 === 0) this.#write(`seen/${this.#self}`, now)
     this.#lead(seenWithin(this.#ledger, 'seen/', windowMs, now))
     const active = seenWithin(this.#ledger, 'healthcheck/', windowMs, now)
@@ -184,7 +184,6 @@ export class KairosNode implements Core {
   #join(role: 'server' | 'agent'): void {
     const [server, token] = [this.#text('master-ip'), this.#text('node-token')]
     if (this.#kept.deployed === true || server === undefined || token === undefined) return
-    this.#joins = true
     this.#start(role, server, token)
   }
 
@@ -210,7 +209,18 @@ export class KairosNode implements Core {
       restart: false,
     }
     this.#keep({ ...this.#kept, unit })
+    this.#startUnit(unit)
+  }
+
+  #startUnit(unit: Start): void {
+    this.#unit = 'asked'
     this.#effects.push({ kind: 'k3s', step: unit })
+  }
+
+  #unitStarted(isUp: boolean): void {
+    this.#unit = isUp ? 'up' : 'failed'
+    // The sentinel is the last thing that is written; a founder writes it when it has told its token.
+    if (isUp && this.#kept.unit?.role !== 'server-init') this.#setDeployed()
   }
 
   #setDeployed(): void {

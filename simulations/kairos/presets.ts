@@ -59,13 +59,7 @@ export const presets: readonly Preset[] = [
     name: 'power cut of the site',
     text: 'all lose power at one moment of the first 5 minutes, and come back 30 to 90 s later, one by one',
     needsFounder: false,
-    plan: (seed) => powerCut(seed, machines),
-  },
-  {
-    name: 'power cut, then a newcomer',
-    text: 'the same, and a sixth machine is switched on up to 2 minutes after the others are back',
-    needsFounder: false,
-    plan: (seed) => powerCut(seed, machines + 1),
+    plan: powerCut,
   },
   {
     name: 'hostile',
@@ -90,15 +84,14 @@ function founderCutOff(seed: number, founder: number, from: number, to: number):
   return site(seed, machines + 1, [cut(at, 20 * minute, [founder], others)], boot)
 }
 
-function powerCut(seed: number, nodes: number): Plan {
+function powerCut(seed: number): Plan {
   const random = stream(seed, 'preset')
   const at = Math.floor(random.between(20 * second, 5 * minute))
   const faults = everybody(machines).map((node): Fault => {
     const forMs = Math.floor(random.between(30 * second, 90 * second))
     return { kind: 'power-cut', at, forMs, node, keeps: true }
   })
-  const boot = at + Math.floor(random.between(90 * second, 210 * second))
-  return site(seed, nodes, faults, boot)
+  return site(seed, machines, faults)
 }
 
 function cut(at: number, forMs: number, from: readonly number[], isOther: (node: number) => boolean): Fault {
