@@ -1,4 +1,5 @@
-import type { CertifiedPlan, ClusterPlan } from '../../src/core/model/plan.ts'
+import type { CertifiedHeader, CertifiedPlan, ClusterPlan, PlanHeader } from '../../src/core/model/plan.ts'
+import type { Write } from '../../src/core/ports.ts'
 import type { Watcher, World } from '../world/world.ts'
 import type { Invariant } from '../run/result.ts'
 import type { Violations } from './violations.ts'
@@ -15,6 +16,10 @@ export function evidenceChecker(world: () => World, violations: Violations): Wat
       for (const write of writes) {
         if (write.op === 'append' || write.key !== 'plan') continue
         const { plan } = write.value as CertifiedPlan
+        if (!isOnDisk(plan.header, machine.disk.document?.chain ?? [], writes)) {
+          const text = `holds generation ${plan.header.generation}, and its header is not on the disk`
+          violations.add('S11', world().timeline.now, machine.index, text)
+        }
         const before = (machine.disk.document?.values.plan as CertifiedPlan | undefined)?.plan
         const { clusterId, generation, parentHash, bodyHash } = plan.header
         if (before?.header.clusterId !== clusterId || before.header.generation !== generation - 1) continue
@@ -27,6 +32,12 @@ export function evidenceChecker(world: () => World, violations: Violations): Wat
       }
     },
   }
+}
+
+function isOnDisk(header: PlanHeader, chain: readonly unknown[], writes: readonly Write[]): boolean {
+  const appended = writes.flatMap((write) => (write.op === 'append' ? [write.value] : []))
+  const last = [...chain, ...appended].at(-1) as CertifiedHeader | undefined
+  return last?.header.generation === header.generation && last.header.bodyHash === header.bodyHash
 }
 
 function flawsOf(before: ClusterPlan, after: ClusterPlan): readonly (readonly [Invariant, string])[] {
@@ -49,6 +60,10 @@ function flawsOf(before: ClusterPlan, after: ClusterPlan): readonly (readonly [I
   const { openChange } = after.header
   if (openChange?.kind === 'remove' && openChange.etcdMemberId === '')
     flaws.push(['S6', `the removal of ${name(openChange.node)} names no member of etcd`])
+  const open = before.header.openChange
+  const goesOn = openChange?.node === open?.node && openChange?.kind === open?.kind
+  if (open !== null && !goesOn && !isGivenUp(before, after) && !listsServers(before, after))
+    flaws.push(['S6', `the change of ${name(open.node)} ends before etcd has carried it out`])
   const gaveUp = before.header.openChange?.kind === 'add' && is.length < was.length
   const stayed = before.header.openChange === null && is.length === was.length
   if (openChange === null && is.length % 2 === 0 && !gaveUp && !stayed)
@@ -58,6 +73,26 @@ function flawsOf(before: ClusterPlan, after: ClusterPlan): readonly (readonly [I
 
 function serversOf(plan: ClusterPlan): readonly string[] {
   return plan.body.assignments.flatMap((one) => (one.role === 'control-plane' ? one.nodeId : []))
+}
+
+/** Whether an addition ends because its node is dead. */
+function isGivenUp(before: ClusterPlan, after: ClusterPlan): boolean {
+  const open = before.header.openChange
+  return open?.kind === 'add' && attests(before, after, open.node)
+}
+
+/** Whether the evidence of `after` shows that etcd's voters are the servers of `before`, and nobody else. */
+function listsServers(before: ClusterPlan, { body }: ClusterPlan): boolean {
+  const wanted = before.body.assignments
+    .flatMap((one) => (one.role === 'control-plane' ? one.address4 : []))
+    .toSorted()
+    .join()
+  return body.evidence.some(({ statement }) => {
+    if (statement.kind !== 'members' || statement.generation !== before.header.generation) return false
+    if (statement.members.some((member) => member.learner)) return false
+    const listed = statement.members.map((member) => member.address).toSorted()
+    return listed.join() === wanted
+  })
 }
 
 /** Whether a majority of the voters of `before` signed in `after` that this node is dead. */

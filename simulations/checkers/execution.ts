@@ -14,6 +14,7 @@ import type { Violations } from './violations.ts'
 export function executionChecker(world: () => World, violations: Violations): Watcher {
   /** Statements that an identity sent, by grant. */
   const stated = new Set<string>()
+  const statedCas = new Map<string, string>()
   const initialisedGrants = new Map<string, number>()
   /** CAs that an active plan names. */
   const activeAuthorities = new Set<string>()
@@ -58,6 +59,12 @@ export function executionChecker(world: () => World, violations: Violations): Wa
     }
   }
 
+  /** The team joins one after another: etcd's own refusal of a second learner is a defence, and no plan. */
+  const checkRefused = ({ detail }: K3sEvent, machine: Machine): void => {
+    if (heldBy(machine).plan?.header.phase !== 'granted' || !detail.includes('too many learner')) return
+    broken('S6', machine.index, 'joins while another server of the team is a learner')
+  }
+
   const checkCleared = ({ etcd }: K3sEvent, machine: Machine): void => {
     const { plan, record, chain } = heldBy(machine)
     const member = world().k3s.placeOf(machine.index).etcd
@@ -81,6 +88,21 @@ export function executionChecker(world: () => World, violations: Violations): Wa
     } else if (plan?.header.phase !== 'active') checkDoor(machine, place.access, plan)
   }
 
+  /** S5: the token that k3s starts with is for the one CA that is certified, or stated by the grant's initialiser. */
+  const checkSecrets = (
+    machine: Machine,
+    plan: CertifiedPlan['plan'] | undefined,
+    record: K3sRecord | undefined,
+  ): void => {
+    const grant = plan?.header.grant
+    if (plan === undefined || grant === null || grant === undefined) return
+    if (plan.header.phase !== 'active' && grant.team[0] === machine.identity?.id) return
+    const certified =
+      plan.header.phase === 'active' ? plan.body.caHash : statedCas.get(`${grant.team[0]} ${grant.number}`)
+    if (record?.secrets?.caHash !== certified)
+      broken('S5', machine.index, 'starts k3s with the secrets of another CA')
+  }
+
   const checkDoor = (machine: Machine, access: unknown, plan: CertifiedPlan['plan'] | undefined): void => {
     const team = (plan?.header.grant?.team ?? []).map((node) => plan && assignmentOf(plan.body, node))
     const allowed = new Set(team.flatMap((one) => (one === undefined ? [] : [one.address4, one.address6])))
@@ -92,8 +114,10 @@ export function executionChecker(world: () => World, violations: Violations): Wa
     effect: (machine, effect) => {
       if (effect.kind !== 'send' || effect.message.kind !== 'statement') return
       const { statement, signer } = effect.message.signed
-      if (statement.kind === 'initialised' && signer === machine.identity?.id)
+      if (statement.kind === 'initialised' && signer === machine.identity?.id) {
         stated.add(`${signer} ${statement.grant}`)
+        statedCas.set(`${signer} ${statement.grant}`, statement.caHash)
+      }
     },
     persisting: (machine, writes) => {
       for (const write of writes) {
@@ -114,12 +138,16 @@ export function executionChecker(world: () => World, violations: Violations): Wa
     },
     stepping: (machine, step) => {
       if (step.kind !== 'start' && step.kind !== 'configure') return
-      const { plan } = heldBy(machine)
+      const { plan, record } = heldBy(machine)
+      if (step.kind === 'start' && step.role === 'server-init' && record?.stated === true)
+        broken('S3', machine.index, 'starts k3s with cluster-init again after its statement')
+      if (step.kind === 'start') checkSecrets(machine, plan, record)
       if (step.role !== 'agent' && plan?.header.phase !== 'active') checkDoor(machine, step.allow, plan)
     },
     k3s: (event) => {
       const machine = world().machines[event.machine] as Machine
       if (event.what === 'cluster made') checkMade(machine)
+      else if (event.what === 'join refused') checkRefused(event, machine)
       else if (event.what === 'joined') checkJoined(event, machine)
       else if (event.what === 'cleared') checkCleared(event, machine)
       else if (event.what === 'running') checkRunning(machine)
