@@ -54,7 +54,9 @@ function beforeCharter(world: World): HealedCore {
   const { plan, identities } = world
   const { bootstrap } = plan
   const everybody = Array.from({ length: plan.nodes }, (_, index) => index)
-  const lost = world.machines.some((machine) => machine.life > 0 && machine.boots > 0)
+  const lost = world.machines.some(
+    (machine) => machine.boots > 0 && (machine.life > 0 || machine.disk.document === undefined),
+  )
   if (bootstrap.mode === 'auto' && lost)
     return { kind: 'excused', why: 'auto waits for a machine whose disk is gone' }
   if (bootstrap.mode === 'auto' && plan.nodes < 3)
