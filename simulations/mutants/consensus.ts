@@ -1,4 +1,50 @@
-import type { Mutant } from './mutant.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { Exposure, Mutant } from './mutant.ts'
+
+/** Messages take seconds or are lost: ballots overtake each other, and words of older ones come late. */
+const stormy: Plan['network'] = {
+  delayMs: [50, 2_500],
+  tail: 0,
+  tailMs: [0, 0],
+  loss: 0.3,
+  duplicate: 0,
+  stale: 0,
+}
+
+/** Three of five found a cluster in a storm. */
+const storm: Exposure = {
+  faults: 'clean',
+  nodes: 5,
+  fixed: {
+    bootstrap: { mode: 'expect', expect: 3 },
+    boots: [0, 0, 0, 0, 0],
+    network: stormy,
+    horizonMs: 60_000,
+  },
+}
+
+/** In a storm everybody loses its power now and then. */
+const stormWithCuts: Exposure = {
+  ...storm,
+  fixed: {
+    ...storm.fixed,
+    faults: [0, 1, 2, 3, 4].flatMap((node) =>
+      [4_000, 12_000, 20_000, 28_000].map((at) => ({
+        kind: 'power-cut' as const,
+        at: at + 1_300 * node,
+        forMs: 500,
+        node,
+        keeps: true,
+      })),
+    ),
+  },
+}
+
+/** All of five found a cluster in a storm, as `auto` asks for. */
+const stormOverAll: Exposure = {
+  ...storm,
+  fixed: { ...storm.fixed, bootstrap: { mode: 'auto' } },
+}
 
 /** Bugs in how a plan is chosen, written down and certified. */
 export const consensusMutants: readonly Mutant[] = [
@@ -69,7 +115,7 @@ export const consensusMutants: readonly Mutant[] = [
       },
     ],
     breaks: ['S1', 'S12'],
-    exposure: { faults: 'hostile', nodes: 5 },
+    exposure: stormWithCuts,
     seedsMax: 500,
   },
   {
@@ -110,7 +156,7 @@ export const consensusMutants: readonly Mutant[] = [
       },
     ],
     breaks: ['S12'],
-    exposure: { faults: 'lossy', nodes: 5, fixed: { bootstrap: { mode: 'auto' } } },
+    exposure: stormOverAll,
     seedsMax: 200,
   },
   {
@@ -125,7 +171,7 @@ export const consensusMutants: readonly Mutant[] = [
       },
     ],
     breaks: ['S1', 'S12'],
-    exposure: { faults: 'hostile', nodes: 5 },
+    exposure: storm,
     seedsMax: 500,
   },
   {
@@ -139,7 +185,7 @@ export const consensusMutants: readonly Mutant[] = [
       },
     ],
     breaks: ['S1'],
-    exposure: { faults: 'hostile', nodes: 5 },
+    exposure: storm,
     seedsMax: 1_000,
   },
   {
@@ -153,36 +199,8 @@ export const consensusMutants: readonly Mutant[] = [
       },
     ],
     breaks: ['S1'],
-    exposure: { faults: 'hostile', nodes: 5 },
+    exposure: storm,
     seedsMax: 1_000,
-  },
-  {
-    name: 'promise-of-another-ballot-counts',
-    bug: 'a late promise to an earlier ballot counts for the present one',
-    edits: [
-      {
-        file: 'src/core/consensus/consensus.ts',
-        find: 'attempt.proposal !== undefined || !sameBallot(attempt.ballot, ballot)) return',
-        replace: 'attempt.proposal !== undefined || attempt.ballot.proposer !== ballot.proposer) return',
-      },
-    ],
-    breaks: ['S1'],
-    exposure: { faults: 'hostile', nodes: 5 },
-    seedsMax: 2_000,
-  },
-  {
-    name: 'contested-ballot-taken',
-    bug: 'of two plans in one ballot a proposer takes any, although the other may be chosen',
-    edits: [
-      {
-        file: 'src/core/consensus/choose.ts',
-        find: "return contested ? { kind: 'wait', have, need: have + 1 }",
-        replace: "return contested && have < 0 ? { kind: 'wait', have, need: have + 1 }",
-      },
-    ],
-    breaks: ['S1'],
-    exposure: { faults: 'hostile', nodes: 5 },
-    seedsMax: 2_000,
   },
   {
     name: 'votes-in-an-older-generation',

@@ -1,4 +1,33 @@
-import type { Mutant } from './mutant.ts'
+import type { Exposure, Mutant } from './mutant.ts'
+
+/** Every machine loses its power once while the first servers make the cluster. */
+const cutWhileMaking: Exposure = {
+  faults: 'clean',
+  nodes: 5,
+  fixed: {
+    boots: [0, 0, 0, 0, 0],
+    k3s: { startMs: [2_000, 6_000], failure: 0, lostReply: 0 },
+    faults: [0, 1, 2, 3, 4].map((node) => ({
+      kind: 'power-cut',
+      at: 6_500 + 900 * node,
+      forMs: 1_000,
+      node,
+      keeps: true,
+    })),
+    horizonMs: 30_000,
+  },
+}
+
+/** Four of five hand out the secrets of a CA that nobody made. */
+const forgedSecrets: Exposure = {
+  faults: 'clean',
+  nodes: 5,
+  fixed: {
+    faults: [0, 1, 2, 3].map((node) => ({ kind: 'lie', at: 2_500, forMs: 60_000, node, how: 'forge' })),
+    boots: [0, 0, 0, 0, 0],
+    horizonMs: 60_000,
+  },
+}
 
 /** Bugs in how a machine carries out its assignment. */
 export const k3sMutants: readonly Mutant[] = [
@@ -13,7 +42,7 @@ export const k3sMutants: readonly Mutant[] = [
       },
     ],
     breaks: ['S3'],
-    exposure: { faults: 'hostile', nodes: 5 },
+    exposure: cutWhileMaking,
     seedsMax: 200,
   },
   {
@@ -44,33 +73,14 @@ export const k3sMutants: readonly Mutant[] = [
         find: 'record.secrets.caHash !== initialised.caHash ||',
         replace: "record.secrets.caHash === '' ||",
       },
-    ],
-    breaks: ['S5'],
-    exposure: { faults: 'hostile', nodes: 5 },
-    seedsMax: 500,
-  },
-  {
-    name: 'statement-of-another-grant',
-    bug: 'the word of a revoked initialiser counts for the present grant',
-    edits: [
       {
-        file: 'src/core/node/words.ts',
-        find: '(statement, signer) => statement.grant === grant.number && signer === grant.team[0],',
-        replace: '(statement) => statement.grant <= grant.number,',
-      },
-      {
-        file: 'src/core/node/statement-book.ts',
-        find: "case 'initialised':\n      return statement.grant === header.grant?.number",
-        replace: "case 'initialised':\n      return header.generation >= 0",
-      },
-      {
-        file: 'src/core/k3s/team.ts',
-        find: 'initialised === undefined || initialised.grant !== record.grant',
-        replace: 'initialised === undefined',
+        file: 'src/core/k3s/run.ts',
+        find: "(hash) => hash !== '' && hash !== caHash,",
+        replace: "(hash) => hash !== '' && caHash === '',",
       },
     ],
     breaks: ['S5'],
-    exposure: { faults: 'hostile', nodes: 5 },
+    exposure: forgedSecrets,
     seedsMax: 500,
   },
   {

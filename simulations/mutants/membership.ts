@@ -13,7 +13,7 @@ export const membershipMutants: readonly Mutant[] = [
       },
     ],
     breaks: ['S9'],
-    exposure: { faults: 'hostile', nodes: 5 },
+    exposure: { faults: 'liars', nodes: 5 },
     seedsMax: 200,
   },
   {

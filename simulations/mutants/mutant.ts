@@ -1,4 +1,5 @@
 import type { Plan } from '../plan/plan.ts'
+import type { Preset } from '../plan/generate.ts'
 import type { Invariant } from '../run/result.ts'
 
 /** One change of a source file. The text `find` must stand in it exactly once. */
@@ -12,7 +13,7 @@ export interface Edit {
 /** The site on which a bug is looked for, as data. A seed draws the rest: what the preset says, delays, keys. */
 export interface Exposure {
   /** Preset of `generatePlan`. */
-  readonly faults: string
+  readonly faults: Preset
   readonly nodes: number
   /** What the story needs, in place of what the seed drew. */
   readonly fixed?: Partial<Plan>

@@ -1,4 +1,18 @@
-import type { Mutant } from './mutant.ts'
+import type { Exposure, Mutant } from './mutant.ts'
+
+/** A machine of a running cluster is off for longer than it takes to count as dead, and comes back. */
+const oneIsOff: Exposure = {
+  faults: 'clean',
+  nodes: 5,
+  fixed: {
+    boots: [0, 0, 0, 0, 0],
+    faults: [
+      { kind: 'power-cut', at: 45_000, forMs: 60_000, node: 0, keeps: true },
+      { kind: 'power-cut', at: 125_000, forMs: 60_000, node: 1, keeps: true },
+    ],
+    horizonMs: 210_000,
+  },
+}
 
 /** Bugs in what should be next, with the judge blind in the same eye. */
 export const plannerMutants: readonly Mutant[] = [
@@ -38,8 +52,8 @@ export const plannerMutants: readonly Mutant[] = [
         replace: 'const need = 1\n  const proofs',
       },
     ],
-    breaks: ['S7'],
-    exposure: { faults: 'hostile', nodes: 5 },
+    breaks: ['S6'],
+    exposure: oneIsOff,
     seedsMax: 500,
   },
   {
@@ -52,9 +66,9 @@ export const plannerMutants: readonly Mutant[] = [
         replace: "const need = 0\n  const about = statementsOf(statements, 'stalled', parent)",
       },
     ],
-    breaks: ['L2', 'L5'],
+    breaks: ['S3', 'L2'],
     exposure: { faults: 'clean', nodes: 5 },
-    seedsMax: 5,
+    seedsMax: 20,
   },
   {
     name: 'revocation-keeps-the-grant-number',
@@ -102,19 +116,29 @@ export const plannerMutants: readonly Mutant[] = [
       {
         file: 'src/core/planner/roles.ts',
         find: 'if (matching !== undefined) {\n    const next',
-        replace: `const early = openNext(input, lists[0], servers)
-  if (early !== undefined && matching === undefined) return early
+        replace: `const early = matching === undefined ? openNext(input, lists[0], servers) : undefined
+  if (early !== undefined) return early
   if (matching !== undefined) {
     const next`,
+      },
+      {
+        file: 'src/core/planner/roles.ts',
+        find: 'if (servers.length >= target || !isExactly(list.statement.members, servers)) return undefined',
+        replace: 'if (servers.length >= target) return undefined',
       },
       {
         file: 'src/core/planner/judge-control-plane.ts',
         find: 'if (was !== null && !lists.some(({ statement }) => isExactly(statement.members, before))) {',
         replace: 'if (was !== null && lists.length < 0) {',
       },
+      {
+        file: 'src/core/planner/judge-control-plane.ts',
+        find: 'if (!lists.some(({ statement }) => isExactly(statement.members, kept))) {',
+        replace: 'if (lists.length < 0 || kept.length < 0) {',
+      },
     ],
     breaks: ['S6'],
-    exposure: { faults: 'hostile', nodes: 5, fixed: { controlPlane: 5 } },
+    exposure: { faults: 'clean', nodes: 5, fixed: { controlPlane: 5 } },
     seedsMax: 200,
   },
   {
@@ -133,7 +157,7 @@ export const plannerMutants: readonly Mutant[] = [
       },
     ],
     breaks: ['S6'],
-    exposure: { faults: 'hostile', nodes: 5 },
+    exposure: oneIsOff,
     seedsMax: 200,
   },
   {
