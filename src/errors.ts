@@ -54,6 +54,16 @@ const catalogue = {
     hint: 'Each error above names file, line and column. `muster config schema` prints what is allowed.',
     exitCode: 4,
   },
+  ERR_SCENARIO_INVALID: {
+    message: 'The scenario {path} cannot be run:\n{detail}',
+    hint: 'Each error names file, line and column; docs/scenarios.md shows what can be written.',
+    exitCode: 4,
+  },
+  ERR_SCENARIO_IMPOSSIBLE: {
+    message: 'A lab of real processes cannot do this: {detail}.',
+    hint: 'Run the scenario in the simulator, or take these out of it.',
+    exitCode: 4,
+  },
   ERR_STATE_UNREADABLE: {
     message: 'The state directory {path} cannot be used: {detail}.',
     hint: 'Check its owner, its permissions and the free space. Nothing was changed.',

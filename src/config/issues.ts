@@ -1,23 +1,28 @@
 import type { z } from 'zod'
 import type { Report } from './diagnostics.ts'
-import { declaredKeys, schemaAt } from './json-schema.ts'
+import type { JsonSchema } from './json-schema.ts'
+import { configSchema, declaredKeys, schemaAt } from './json-schema.ts'
 import type { LocatedMap } from './positions.ts'
 import { positionOf } from './positions.ts'
 import { closest } from './suggest.ts'
 
 type Issue = z.core.$ZodIssue
 
-/** Reports what the schema found, in words and at the place where it stands. */
+/**
+ * Reports what the schema found, in words and at the place where it stands. `schema` knows the keys that an unknown
+ * one may have been meant to be.
+ */
 export function reportIssues(
   issues: readonly Issue[],
   root: LocatedMap,
   plain: unknown,
   report: Report,
+  schema: JsonSchema = configSchema(),
 ): void {
   for (const issue of issues) {
     const path = issue.path.join('.')
     if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) reportUnknownKey(key, issue.path, root, report)
+      for (const key of issue.keys) reportUnknownKey(key, issue.path, root, report, schema)
       continue
     }
     const value = valueAt(plain, issue.path)
@@ -32,11 +37,12 @@ function reportUnknownKey(
   parent: readonly PropertyKey[],
   root: LocatedMap,
   report: Report,
+  schema: JsonSchema,
 ): void {
   const path = [...parent, key]
-  const siblings = Object.keys(schemaAt(parent)?.properties ?? {})
+  const siblings = Object.keys(schemaAt(parent, schema)?.properties ?? {})
   const near = closest(key, siblings)
-  const elsewhere = near === undefined ? placeOf(key) : undefined
+  const elsewhere = near === undefined ? placeOf(key, schema) : undefined
   const suggestion =
     near !== undefined
       ? `Did you mean \`${near}\`?`
@@ -49,9 +55,9 @@ function reportUnknownKey(
 }
 
 /** Where a key of this name belongs: own keys come first. */
-function placeOf(key: string): string | undefined {
+function placeOf(key: string, schema: JsonSchema): string | undefined {
   const plain = (word: string): string => word.toLowerCase().replaceAll(/[-_]/g, '')
-  return declaredKeys().find((each) => plain(each.key.split('.').at(-1) ?? '') === plain(key))?.key
+  return declaredKeys(schema).find((each) => plain(each.key.split('.').at(-1) ?? '') === plain(key))?.key
 }
 
 function messageOf(issue: Issue, value: unknown): string {

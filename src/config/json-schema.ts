@@ -33,8 +33,11 @@ export function configSchema(): JsonSchema {
 }
 
 /** The schema at a path, or undefined where none is known. */
-export function schemaAt(path: readonly PropertyKey[]): JsonSchema | undefined {
-  let current: JsonSchema | undefined = configSchema()
+export function schemaAt(
+  path: readonly PropertyKey[],
+  root: JsonSchema = configSchema(),
+): JsonSchema | undefined {
+  let current: JsonSchema | undefined = root
   for (const step of path) {
     if (current === undefined) return undefined
     const additional: JsonSchema['additionalProperties'] = current.additionalProperties
