@@ -2,7 +2,8 @@ import { ballotKey } from '../../src/core/consensus/ballot.ts'
 import type { Message } from '../../src/core/model/message.ts'
 import type { CertifiedHeader } from '../../src/core/model/plan.ts'
 import type { Machine } from '../world/machine.ts'
-import type { Watcher, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
+import type { Watcher } from '../world/watcher.ts'
 import type { Violations } from './violations.ts'
 
 /**

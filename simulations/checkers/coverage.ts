@@ -1,6 +1,6 @@
 import type { CertifiedHeader } from '../../src/core/model/plan.ts'
 import type { Register } from '../../src/core/consensus/register.ts'
-import type { Watcher } from '../world/world.ts'
+import type { Watcher } from '../world/watcher.ts'
 
 /**
  * What a bulk run of hostile seeds must have met at least once, or it proves nothing. A counter that stays at zero fails

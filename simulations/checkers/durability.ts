@@ -6,7 +6,8 @@ import type { Message } from '../../src/core/model/message.ts'
 import type { Ballot } from '../../src/core/model/plan.ts'
 import { planHash } from '../../src/core/model/plan-hash.ts'
 import type { Machine } from '../world/machine.ts'
-import type { Watcher, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
+import type { Watcher } from '../world/watcher.ts'
 import type { Violations } from './violations.ts'
 
 /**

@@ -1,6 +1,7 @@
 import type { CertifiedHeader, CertifiedPlan, ClusterPlan, PlanHeader } from '../../src/core/model/plan.ts'
 import type { Write } from '../../src/core/ports.ts'
-import type { Watcher, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
+import type { Watcher } from '../world/watcher.ts'
 import type { Invariant } from '../run/result.ts'
 import type { Violations } from './violations.ts'
 

@@ -1,9 +1,10 @@
 import type { K3sRecord } from '../../src/core/k3s/record.ts'
 import type { CertifiedHeader, CertifiedPlan } from '../../src/core/model/plan.ts'
 import { assignmentOf } from '../../src/core/model/plan.ts'
-import type { K3sEvent } from '../world/k3s.ts'
+import type { K3sEvent } from '../world/k3s-parts.ts'
 import type { Machine } from '../world/machine.ts'
-import type { Watcher, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
+import type { Watcher } from '../world/watcher.ts'
 import type { Invariant } from '../run/result.ts'
 import type { Violations } from './violations.ts'
 

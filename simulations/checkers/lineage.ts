@@ -3,7 +3,8 @@ import type { CertifiedHeader, CertifiedPlan, ClusterPlan, PlanHeader } from '..
 import { planHash } from '../../src/core/model/plan-hash.ts'
 import { taggedDigest } from '../world/tagged-crypto.ts'
 import type { Machine } from '../world/machine.ts'
-import type { Watcher, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
+import type { Watcher } from '../world/watcher.ts'
 import type { Violations } from './violations.ts'
 
 /** What the lineages of a run came to. */

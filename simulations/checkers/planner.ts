@@ -1,7 +1,8 @@
 import { planNext } from '../../src/core/planner/next.ts'
 import type { NodeView } from '../../src/core/node.ts'
 import { taggedDigest } from '../world/tagged-crypto.ts'
-import type { Watcher, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
+import type { Watcher } from '../world/watcher.ts'
 import type { Violations } from './violations.ts'
 
 /** The planner is asked twice after every so many turns of a machine. */

@@ -1,7 +1,8 @@
 import { compareRecords } from '../../src/core/model/member.ts'
 import type { MemberRecord } from '../../src/core/model/member.ts'
 import { forgedNote } from '../world/liar.ts'
-import type { Watcher, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
+import type { Watcher } from '../world/watcher.ts'
 import type { Violations } from './violations.ts'
 
 /** Views are compared after every so many turns of a machine: each comparison costs as much as a turn. */

@@ -5,7 +5,8 @@ import type { Ballot, CertifiedHeader, CertifiedPlan } from '../../src/core/mode
 import { planHash } from '../../src/core/model/plan-hash.ts'
 import { premiseOf } from '../run/premise.ts'
 import type { Machine } from '../world/machine.ts'
-import type { Watcher, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
+import type { Watcher } from '../world/watcher.ts'
 import type { Violations } from './violations.ts'
 
 /**

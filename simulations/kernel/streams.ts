@@ -42,8 +42,3 @@ export function stream(seed: number, name: string): Random {
 export function exponential(random: Random, mean: number): number {
   return -Math.log(1 - random.unit()) * mean
 }
-
-/** Pareto distributed with shape 1.5 from `scale` on, cut at 200 times the scale: rare and long. */
-export function pareto(random: Random, scale: number): number {
-  return Math.min(scale * (1 - random.unit()) ** (-1 / 1.5), scale * 200)
-}

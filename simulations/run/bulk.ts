@@ -29,7 +29,8 @@ export async function runBulk(options: BulkOptions): Promise<Tally> {
   const drain = async (): Promise<void> => {
     const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData: setting })
     try {
-      while (next < end && signal?.aborted !== true) {
+      while (next < end) {
+        if (signal?.aborted === true) return
         const first = next
         const count = Math.min(range, end - first)
         next += count
@@ -68,6 +69,6 @@ function answerTo(
     worker.on('error', fail)
     worker.on('message', take)
     signal?.addEventListener('abort', stop)
-    worker.postMessage(range)
+    worker.postMessage(range, [])
   })
 }

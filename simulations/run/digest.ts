@@ -1,4 +1,5 @@
-import type { Watcher, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
+import type { Watcher } from '../world/watcher.ts'
 
 /** A digest over all that happens, in order: what replays, replays to the same digest. */
 export class RunDigest {

@@ -3,7 +3,8 @@ import { planHash } from '../../src/core/model/plan-hash.ts'
 import type { Message } from '../../src/core/model/message.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Machine } from '../world/machine.ts'
-import type { Watcher, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
+import type { Watcher } from '../world/watcher.ts'
 import type { Violation } from './result.ts'
 import type { NodeSnapshot, Trace, TraceEvent } from './trace.ts'
 
@@ -131,7 +132,7 @@ export class Recorder {
       this.#truncated = true
       return
     }
-    this.#events.push({ at: this.#world().timeline.now, ...event } as TraceEvent)
+    this.#events.push({ at: this.#world().timeline.now, ...event })
   }
 }
 

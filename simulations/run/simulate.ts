@@ -12,7 +12,7 @@ import { Violations } from '../checkers/violations.ts'
 import { voteChecker } from '../checkers/votes.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { CoreFactory } from '../world/core.ts'
-import type { Watcher } from '../world/world.ts'
+import type { Watcher } from '../world/watcher.ts'
 import { World } from '../world/world.ts'
 import { RunDigest } from './digest.ts'
 import { premiseOf } from './premise.ts'
@@ -38,8 +38,9 @@ export type Simulate = (plan: Plan, options?: SimulateOptions) => SimulatedRun
  * Ends at the first violation, when the core is well, or when its patience is over.
  */
 export function simulate(plan: Plan, options: SimulateOptions = {}): SimulatedRun {
-  let world: World | undefined
-  const getWorld = (): World => world as World
+  // The watchers need the world, and the world its watchers: they ask for it when something happens.
+  const made: { world?: World } = {}
+  const getWorld = (): World => made.world as World
   const recorder = options.record === true ? new Recorder(plan, getWorld) : undefined
   const violations = new Violations((violation) => recorder?.violated(violation))
   const coverage = new Coverage()
@@ -64,7 +65,8 @@ export function simulate(plan: Plan, options: SimulateOptions = {}): SimulatedRu
     },
     ...(recorder === undefined ? [] : [recorder]),
   ]
-  world = new World(plan, watchers, options.core)
+  const world = new World(plan, watchers, options.core)
+  made.world = world
   const { timeline } = world
 
   while (!violations.any && timeline.step(plan.horizonMs)) checkForks(world, lineages, violations)

@@ -14,5 +14,5 @@ parentPort?.on('message', ({ first, count }: { readonly first: number; readonly 
     const plan = generatePlan({ ...setting, seed })
     addRun(tally, setting, plan, simulate(plan).result)
   }
-  parentPort?.postMessage(tally)
+  parentPort?.postMessage(tally, [])
 })

@@ -7,10 +7,8 @@ import type { K3sStep } from '../../src/core/k3s/types.ts'
 import type { Message } from '../../src/core/model/message.ts'
 import { assignmentOf } from '../../src/core/model/plan.ts'
 import type { BootstrapSetting, ClusterSpec } from '../../src/core/model/spec.ts'
-import { defaultSpec } from '../../src/core/model/spec.ts'
 import type { SignedStatement, Statement } from '../../src/core/model/statement.ts'
 import { ClusterNode } from '../../src/core/node.ts'
-import type { Write } from '../../src/core/ports.ts'
 import { seedBytes, stream } from '../kernel/streams.ts'
 import { Timeline } from '../kernel/timeline.ts'
 import type { Fault, Plan } from '../plan/plan.ts'
@@ -18,12 +16,13 @@ import type { CoreFactory } from './core.ts'
 import { Disk } from './disk.ts'
 import type { Identity } from './identity.ts'
 import { makeIdentity, makeOperator } from './identity.ts'
-import type { K3sEvent } from './k3s.ts'
 import { K3sSite } from './k3s.ts'
 import { Liar } from './liar.ts'
 import type { MachineWorld } from './machine.ts'
 import { Machine } from './machine.ts'
+import type { Watcher } from './watcher.ts'
 import { SimulatedNetwork } from './network.ts'
+import { bootstrapOf, specOf } from './wishes.ts'
 
 /** A step of k3s takes so long. */
 const stepMs = 300
@@ -41,28 +40,6 @@ const clockOffsetMs = 100_000
 
 /** Network of every simulated site. */
 export const networkId: string = 'a'.repeat(64)
-
-/** Whoever watches the world: checkers, coverage, traces, digests. Called at the moment of the event. */
-export interface Watcher {
-  booted?(machine: Machine): void
-  /** Just before the power goes. */
-  stopping?(machine: Machine, why: string): void
-  /** A persist is about to be carried out: the disk still holds the old state. */
-  persisting?(machine: Machine, writes: readonly Write[]): void
-  persisted?(machine: Machine, writes: readonly Write[]): void
-  effect?(machine: Machine, effect: Effect): void
-  sent?(serial: number, from: Machine, to: Machine, message: Message): void
-  delivered?(serial: number, from: Machine, to: Machine, message: Message): void
-  dropped?(serial: number, from: number, to: number, why: string): void
-  /** A machine has carried out all effects of a turn. */
-  settled?(machine: Machine): void
-  /** A step of k3s is about to be carried out on this machine. */
-  stepping?(machine: Machine, step: K3sStep): void
-  k3s?(event: K3sEvent): void
-  fault?(event: Fault): void
-  healed?(core: readonly number[]): void
-  broke?(machine: Machine, error: unknown): void
-}
 
 /** Everything of a site but who judges it: machines, network, disks, clocks, k3s, and the faults of the plan. */
 export class World {
@@ -509,19 +486,5 @@ function factsOf(index: number) {
     version: '0',
     k3sVersion: '',
     localNetworks: ['10.77.0.0/16'],
-  }
-}
-
-function specOf(plan: Plan): ClusterSpec {
-  const { controlPlane, timers } = plan
-  return { ...defaultSpec, controlPlane, timers: { ...defaultSpec.timers, ...timers } }
-}
-
-function bootstrapOf(plan: Plan): BootstrapSetting {
-  const { bootstrap } = plan
-  if (bootstrap.mode !== 'voters') return bootstrap
-  return {
-    mode: 'voters',
-    voters: bootstrap.voters.map((index) => makeIdentity(plan, index, 0).id).toSorted(),
   }
 }
