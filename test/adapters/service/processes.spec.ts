@@ -97,6 +97,8 @@ describe('a plain supervisor', () => {
     const services = supervisor()
     await services.start(unit(forever))
     const { pid } = await services.state('k3s')
+    // The kernel counts start times in hundredths of a second, and uses no pid again within one.
+    await delay(50)
     const stranger = spawn(process.execPath, ['-e', forever], { stdio: 'ignore' })
     try {
       const path = join(directory, 'k3s/service.json')
