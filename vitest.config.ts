@@ -6,7 +6,7 @@ const factor = Number(process.env['MUSTER_TEST_TIME_FACTOR'] ?? '1')
 export default defineConfig({
   test: {
     include: ['test/**/*.spec.ts', 'simulations/**/*.spec.ts'],
-    testTimeout: 30_000 * factor,
+    testTimeout: 60_000 * factor,
     hookTimeout: 60_000 * factor,
     pool: 'forks',
   },
