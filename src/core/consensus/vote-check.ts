@@ -13,6 +13,8 @@ export class VoteCheck {
   readonly #needed: boolean
   readonly #confirmed = new Set<NodeId>()
   #rolledBack = false
+  /** It was allowed to vote in this boot, so that others may remember votes of this boot. */
+  #allowed = false
 
   constructor(self: NodeId, bootCounter: number, register: Register | undefined) {
     this.#self = self
@@ -29,7 +31,9 @@ export class VoteCheck {
   mayVote(voters: readonly NodeId[]): boolean {
     if (this.#rolledBack) return false
     const progress = this.progress(voters)
-    return progress === undefined || progress.have >= progress.need
+    if (progress !== undefined && progress.have < progress.need) return false
+    this.#allowed = true
+    return true
   }
 
   /** Confirmations so far; undefined when none are needed or all are there. */
@@ -69,7 +73,8 @@ export class VoteCheck {
     if (asked.bootCounter !== mine.bootCounter || asked.voteSequence !== mine.voteSequence) return undefined
     if (!voters.includes(from) || from === this.#self || this.#rolledBack) return undefined
     const earlier = known.bootCounter < mine.bootCounter && known.voteSequence <= mine.voteSequence
-    const votedSince = voteSequence > mine.voteSequence
+    // To repeat an old answer is a vote of this boot, too, and leaves the sequence as it was.
+    const votedSince = this.#allowed || voteSequence > mine.voteSequence
     const thisBoot = known.bootCounter === mine.bootCounter && known.voteSequence <= voteSequence
     if (earlier || (votedSince && thisBoot)) {
       this.#confirmed.add(from)
