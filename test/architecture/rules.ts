@@ -53,8 +53,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   components: ['core', 'config', 'adapters', 'components'],
   agent: ['core', 'config', 'components', 'agent'],
   lab: ['core', 'config', 'components', 'lab'],
-  image: ['core', 'config', 'components', 'image'],
-  cli: ['core', 'config', 'agent', 'lab', 'image', 'cli'],
+  machine: ['core', 'config', 'components', 'machine'],
+  image: ['core', 'config', 'components', 'machine', 'image'],
+  cli: ['core', 'config', 'agent', 'lab', 'machine', 'image', 'cli'],
   testing: ['core', 'testing'],
   index: ['core', 'config', 'components', 'agent'],
 }

@@ -1,5 +1,5 @@
 // Proves the words to systemd: by their text, and by a real datagram socket of AF_UNIX (path and abstract)
-// that receives them; and that the units keep what the overlay and k3s need.
+// that receives them.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,9 +11,6 @@ import {
   unixAddress,
   watchdogInterval,
 } from '../../../src/adapters/systemd/notify.ts'
-import { findCommand, parseCommand } from '../../../src/cli/arguments.ts'
-import { commands } from '../../../src/cli/commands.ts'
-import { agentUnit, deviceUnit, unitPathsDefault } from '../../../src/adapters/systemd/units.ts'
 
 const libc = koffi.load(null)
 const socket = libc.func('int socket(int domain, int type, int protocol)')
@@ -79,39 +76,5 @@ describe('createServiceNotifier', () => {
 
   it('does not let a status become another assignment', () => {
     expect(noticeText({ status: 'one\nREADY=1' })).toBe('STATUS=one READY=1')
-  })
-})
-
-describe('units', () => {
-  it('keep what the overlay and k3s need', () => {
-    const unit = agentUnit()
-    for (const line of [
-      'Type=notify',
-      'NotifyAccess=main',
-      'Restart=always',
-      'WatchdogSec=30',
-      'StateDirectory=muster',
-    ])
-      expect(unit.split('\n')).toContain(line)
-    expect(unit).toMatch(/^CapabilityBoundingSet=.*CAP_NET_ADMIN/m)
-    expect(unit).toMatch(/^RestrictAddressFamilies=.*AF_NETLINK/m)
-    // Each would take /dev/net/tun or k3s' unit directory away.
-    expect(unit).not.toMatch(
-      /^(PrivateDevices|ProtectClock|ProtectSystem|DevicePolicy|MemoryDenyWriteExecute)=/m,
-    )
-    expect(deviceUnit('muster0')).toContain('ip tuntap add dev muster0 mode tun')
-  })
-
-  it('start the agent with flags that it knows', () => {
-    const words = /^ExecStart=(.*)$/m.exec(agentUnit())?.[1]?.split(' ') ?? []
-    const found = findCommand(commands, words.slice(1))
-    expect(found?.command.path).toEqual(['agent'])
-    const { flags } = parseCommand(found!.command, found!.rest)
-    expect(flags.texts('config')).toEqual([unitPathsDefault.config])
-  })
-
-  it('quote what systemd would read otherwise', () => {
-    const unit = agentUnit({ ...unitPathsDefault, config: '/etc/my $conf/100%"x"' })
-    expect(unit).toContain(String.raw`--config "/etc/my $$conf/100%%\"x\""`)
   })
 })

@@ -1,27 +1,37 @@
-/** Where the parts of an installed agent are. */
-export interface UnitPaths {
+/** Where an agent runs. */
+export interface AgentUnit {
   /** The agent's command line, for example `['/usr/bin/muster', 'agent']`. Absolute. */
   readonly command: readonly string[]
-  /** Absolute path of the configuration. */
-  readonly config: string
+  /** Keeps what V8 compiled at the last start: the next one is quicker. Absolute. */
+  readonly compileCache: string
+  /** More lines for `[Unit]`. */
+  readonly unitLines: readonly string[]
 }
 
-/** Default paths of the packages and images. */
-export const unitPathsDefault: UnitPaths = {
+/** On a machine with a system of its own, which a package brought the agent to. */
+export const packagedAgent: AgentUnit = {
   command: ['/usr/bin/muster', 'agent'],
-  config: '/etc/muster/config.yaml',
+  compileCache: '/var/cache/muster',
+  unitLines: ['After=network.target'],
 }
+
+/** Lines of a unit that starts before the basic system is up, and still ends with it. */
+export const earlyLines: readonly string[] = [
+  'DefaultDependencies=no',
+  'Conflicts=shutdown.target',
+  'Before=shutdown.target',
+]
 
 /**
  * Text of `muster.service`. The agent is restarted for ever and watched; ending it ends neither k3s (a unit
  * of its own) nor the overlay's device (persistent).
  */
-export function agentUnit(paths: UnitPaths = unitPathsDefault): string {
-  const command = [...paths.command, '--config', paths.config]
+export function agentUnit(agent: AgentUnit = packagedAgent): string {
   return `[Unit]
 Description=muster: identical machines become one k3s cluster
 Documentation=man:muster(1)
-After=network.target muster-device.service
+${agent.unitLines.join('\n')}
+After=muster-device.service
 Wants=muster-device.service
 # Tried again for ever: a machine that gave up must be visited.
 StartLimitIntervalSec=0
@@ -29,7 +39,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 NotifyAccess=main
-ExecStart=${command.map((part) => quoted(part)).join(' ')}
+ExecStart=${agent.command.map((part) => quoted(part)).join(' ')}
 EnvironmentFile=-/etc/default/muster
 Restart=always
 RestartSec=2
@@ -45,10 +55,9 @@ LimitNOFILE=16384
 # State, sockets, and what the agent writes: k3s' configuration and unit.
 StateDirectory=muster
 StateDirectoryMode=0700
-# What V8 compiled at the last start: the next one is quicker.
 CacheDirectory=muster
 CacheDirectoryMode=0700
-Environment=NODE_COMPILE_CACHE=/var/cache/muster
+Environment=NODE_COMPILE_CACHE=${agent.compileCache}
 # Its few threads hardly ever allocate at once: arenas of their own would keep memory that nobody uses.
 Environment=MALLOC_ARENA_MAX=1
 RuntimeDirectory=muster
@@ -83,10 +92,10 @@ WantedBy=multi-user.target
  * after a power cut finds the interface that its configuration names, however long the agent needs.
  * Stopping it removes nothing.
  */
-export function deviceUnit(device: string): string {
+export function deviceUnit(device: string, unitLines: readonly string[] = []): string {
   return `[Unit]
 Description=muster: the overlay's network device ${device}
-Before=muster.service k3s.service k3s-agent.service network-online.target
+${unitLines.map((line) => `${line}\n`).join('')}Before=muster.service k3s.service k3s-agent.service network-online.target
 After=systemd-modules-load.service
 ConditionPathExists=!/sys/class/net/${device}
 

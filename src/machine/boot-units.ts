@@ -1,0 +1,256 @@
+import { systemPaths } from '../core/install/layout.ts'
+import { agentUnit, deviceUnit, earlyLines, packagedAgent } from './agent-unit.ts'
+
+/** Where V8 keeps what it compiled: beside the data, so that it outlives a boot. */
+const compileCache = `${systemPaths.persistent}/muster/compile-cache`
+
+/** Longest wait of the health check before the boot counts as bad, in seconds; below the unit's own limit. */
+export const healthTimeoutSeconds = 600
+
+const nothingDurable = systemPaths.live
+
+/** A unit of the image. */
+export interface BootUnit {
+  readonly name: string
+  readonly text: string
+  /** Whether its `[Install]` section is carried out. */
+  readonly enable: boolean
+}
+
+/**
+ * The units of a muster machine, in the order of a boot:
+ *
+ * ```
+ * local-fs ─▶ early ─▶ muster (agent) ───────────────────────────▶ k3s
+ *               │  └─▶ health (installed) ─▶ boot-complete
+ *               ├─▶ install (live)
+ *               └─▶ console
+ * network-online ─▶ network stage        timer ─▶ reconcile stage
+ * ```
+ *
+ * Nothing that a person may wait for stands behind the agent: an agent without a token never says READY.
+ */
+export const bootUnits: readonly BootUnit[] = [
+  {
+    name: 'muster-early.service',
+    enable: true,
+    text: `[Unit]
+Description=muster: this machine's own configuration
+${earlyLines.join('\n')}
+# Mounts were made by the initrd. Neither networkd nor sysinit.target waits for it: who reads a file that it
+# changes is told so afterwards.
+After=local-fs.target systemd-tmpfiles-setup-dev.service
+Before=muster.service ssh.service systemd-user-sessions.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/muster machine apply --early
+StandardOutput=journal+console
+StandardError=journal+console
+Environment=NODE_COMPILE_CACHE=${compileCache}
+# Whatever the configuration asks for, the boot goes on.
+TimeoutStartSec=120
+StartupCPUWeight=1000
+
+[Install]
+WantedBy=sysinit.target
+`,
+  },
+  {
+    name: 'muster-device.service',
+    enable: true,
+    text: deviceUnit('muster0', earlyLines),
+  },
+  {
+    name: 'muster.service',
+    enable: true,
+    text: agentUnit({
+      ...packagedAgent,
+      compileCache,
+      unitLines: [
+        ...earlyLines,
+        '# Not after the network: a link that comes later is noticed.',
+        'After=muster-early.service systemd-journald.socket systemd-tmpfiles-setup.service',
+        '# A system without a disk of its own founds nothing, and an identity that ends with it only disturbs.',
+        `ConditionPathExists=!${nothingDurable}`,
+      ],
+    }).replace('[Service]\n', '[Service]\nStartupCPUWeight=1000\n'),
+  },
+  {
+    name: 'muster-network.service',
+    enable: true,
+    text: `[Unit]
+Description=muster: what needs the network
+${earlyLines.join('\n')}
+Wants=network-online.target
+After=network-online.target muster-early.service sysinit.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/muster machine apply --stage network
+Environment=NODE_COMPILE_CACHE=${compileCache}
+TimeoutStartSec=900
+
+[Install]
+WantedBy=multi-user.target
+`,
+  },
+  {
+    name: 'muster-reconcile.timer',
+    enable: true,
+    text: `[Unit]
+Description=muster: the stage reconcile, every hour
+
+[Timer]
+OnBootSec=5min
+OnUnitActiveSec=60min
+AccuracySec=30s
+
+[Install]
+WantedBy=timers.target
+`,
+  },
+  {
+    name: 'muster-reconcile.service',
+    enable: false,
+    text: `[Unit]
+Description=muster: the stage reconcile
+After=muster-early.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/muster machine apply --stage reconcile
+Environment=NODE_COMPILE_CACHE=${compileCache}
+TimeoutStartSec=900
+Nice=10
+`,
+  },
+  {
+    name: 'muster-install.service',
+    enable: true,
+    text: `[Unit]
+Description=muster: installation on the disk of this machine
+After=muster-early.service systemd-udevd.service
+Wants=systemd-udev-trigger.service
+ConditionPathExists=${nothingDurable}
+ConditionKernelCommandLine=muster.mode=live
+# Tried again for ever: a disk may come late, and nobody is there to start it.
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart=/usr/bin/muster install --unattended
+StandardOutput=journal+console
+StandardError=journal+console
+Restart=on-failure
+RestartSec=60
+
+[Install]
+WantedBy=multi-user.target
+`,
+  },
+  {
+    name: 'muster-health.service',
+    enable: true,
+    text: `[Unit]
+Description=muster: whether this boot is a good one
+${earlyLines.join('\n')}
+# Nobody waits for it but boot-complete.target: multi-user.target is up long before a cluster is.
+After=sysinit.target muster-early.service
+Before=boot-complete.target
+ConditionPathExists=!${nothingDurable}
+# A bad boot is tried again; the loader counts, and takes the system of before when it has counted to the end.
+FailureAction=reboot
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/muster health --wait --bless --timeout ${healthTimeoutSeconds}
+StandardOutput=journal+console
+StandardError=journal+console
+Environment=NODE_COMPILE_CACHE=${compileCache}
+# For a check that hangs.
+TimeoutStartSec=${healthTimeoutSeconds + 120}
+
+[Install]
+RequiredBy=boot-complete.target
+WantedBy=multi-user.target
+`,
+  },
+  {
+    name: 'muster-console.service',
+    enable: true,
+    text: `[Unit]
+Description=muster: the state of this machine on its screen and its serial line
+After=muster-early.service
+Conflicts=getty@tty1.service
+
+[Service]
+Type=exec
+# The agent's start is what counts: give it the processor first.
+ExecStartPre=/bin/sh -c 'n=0; while [ $n -lt 20 ] && [ ! -S /run/muster/agent.sock ] && [ ! -e ${nothingDurable} ]; do sleep 1; n=$((n+1)); done'
+ExecStart=/usr/bin/muster console --tty /dev/tty1 --log /dev/ttyS0
+Environment=NODE_COMPILE_CACHE=${compileCache}
+Restart=always
+RestartSec=5
+Nice=5
+
+[Install]
+WantedBy=multi-user.target
+`,
+  },
+]
+
+/** Units of Debian that cost time at boot, or would do what is done elsewhere. They are masked. */
+export const maskedUnits: readonly string[] = [
+  // The screen and the serial line show the machine's state; a login is on tty2 and later, and on the serial line.
+  'console-getty.service',
+  'getty@tty1.service',
+  // The entry is blessed by muster-health.service, which records it first.
+  'systemd-bless-boot.service',
+  'systemd-boot-check-no-failures.service',
+  'systemd-boot-update.service',
+  'systemd-boot-system-token.service',
+  // The image is what it is: nothing of it is made, repaired or brought up to date on the machine.
+  'apt-daily.timer',
+  'apt-daily-upgrade.timer',
+  'dpkg-db-backup.timer',
+  'man-db.timer',
+  'e2scrub_all.timer',
+  'e2scrub_reap.service',
+  'ldconfig.service',
+  'systemd-firstboot.service',
+  'systemd-hwdb-update.service',
+  'systemd-journal-catalog-update.service',
+  'systemd-machine-id-commit.service',
+  'systemd-repart.service',
+  'systemd-sysusers.service',
+  'systemd-update-done.service',
+  // The initrd has mounted and checked everything.
+  'systemd-fsck-root.service',
+  'systemd-remount-fs.service',
+  'systemd-quotacheck.service',
+  'quotaon.service',
+  // Nothing asks for these here.
+  'dev-hugepages.mount',
+  'proc-sys-fs-binfmt_misc.automount',
+  'sys-fs-fuse-connections.mount',
+  'sys-kernel-config.mount',
+  'sys-kernel-debug.mount',
+  'sys-kernel-tracing.mount',
+  'modprobe@configfs.service',
+  'modprobe@drm.service',
+  'modprobe@efi_pstore.service',
+  'modprobe@fuse.service',
+  'rc-local.service',
+  'systemd-ask-password-console.path',
+  'systemd-ask-password-wall.path',
+  'systemd-binfmt.service',
+  'systemd-initctl.socket',
+  'systemd-pstore.service',
+  'systemd-rfkill.socket',
+  'systemd-update-utmp.service',
+  'systemd-update-utmp-runlevel.service',
+]
