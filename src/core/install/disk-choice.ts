@@ -1,0 +1,217 @@
+// Which disk an unattended installation takes. Pure, and fails closed: what is not known to be ours or empty stays.
+
+/** What is known of one whole block device. */
+export interface DiskFacts {
+  /** Name that the kernel gave it at this boot: never kept. */
+  readonly path: string
+  /** Names below /dev/disk/by-*, sorted. */
+  readonly aliases: readonly string[]
+  readonly sizeBytes: number
+  readonly sectorBytes: number
+  readonly model: string
+  readonly serial: string
+  /** `nvme`, `sata`, `virtio`, `usb`, … as the kernel says; empty where it does not. */
+  readonly transport: string
+  /** `disk`, `loop`, `rom`, … */
+  readonly type: string
+  readonly removable: boolean
+  readonly readOnly: boolean
+  /** Device mapper, RAID or LVM devices that stand on it or on a partition of it. */
+  readonly holders: readonly string[]
+  /** Where it or a partition of it is mounted or used for swap. */
+  readonly mounts: readonly string[]
+  /** Carries the medium that this system was started from. */
+  readonly isBootMedium: boolean
+  /** File systems, RAID, LVM, ZFS, Ceph members and the like on the device itself. */
+  readonly signatures: readonly string[]
+  /** `gpt`, `dos`, …; empty: none. */
+  readonly table: string
+  /** Names of its partitions; empty names included. */
+  readonly partitions: readonly string[]
+  /** Has the table of a muster installation. */
+  readonly hasInstallation: boolean
+}
+
+/** What may be overwritten beside empty disks. */
+export type WipePolicy =
+  /** Nothing. */
+  | 'none'
+  /** A disk that holds a partition table or data of something else. */
+  | 'foreign'
+
+/** What to do where an installation of ours is found. */
+export type ReinstallPolicy =
+  /** Leave it alone, and boot it. */
+  | 'never'
+  /** Install over it: `/config` and data go. */
+  | 'wipe'
+
+export interface DiskWishes {
+  /** `auto`, a path of /dev, or one below /dev/disk/by-*. */
+  readonly device: string
+  readonly minimumBytes: number
+  readonly wipe: WipePolicy
+  readonly reinstall: ReinstallPolicy
+}
+
+/** One row of the table that is shown and logged. */
+export interface RankedDisk {
+  readonly disk: DiskFacts
+  readonly content: 'empty' | 'muster' | 'foreign'
+  readonly eligible: boolean
+  /** Why not; or why it stands where it stands. */
+  readonly reason: string
+}
+
+/** What is to be done, with the whole table: whoever reads the log must see why. */
+export type DiskChoice = { readonly table: readonly RankedDisk[] } & (
+  | { readonly kind: 'install'; readonly disk: DiskFacts; readonly reason: string }
+  /** A machine that is installed already. */
+  | { readonly kind: 'boot-installed'; readonly disk: DiskFacts; readonly reason: string }
+  | {
+      readonly kind: 'none'
+      readonly cause: 'no-disk' | 'has-data' | 'unsafe' | 'ambiguous'
+      readonly reason: string
+    }
+)
+
+const transportRank: readonly (readonly string[])[] = [
+  ['nvme'],
+  ['sata', 'sas', 'ata', 'scsi', 'virtio', 'mmc'],
+  [''],
+]
+
+/** Ranks the disks and chooses one, or none. */
+export function chooseDisk(disks: readonly DiskFacts[], wishes: DiskWishes): DiskChoice {
+  const table = rankDisks(disks, wishes)
+  if (wishes.device !== 'auto') return chooseNamed(table, wishes)
+  const installed = table.filter(({ content, disk }) => content === 'muster' && !isUnusable(disk))
+  if (installed.length > 0 && wishes.reinstall === 'never') {
+    const disk = installed[0]!.disk
+    return { kind: 'boot-installed', disk, table, reason: `${nameOf(disk)} carries an installation` }
+  }
+  const best = table.find(({ eligible }) => eligible)
+  const wipeable = table.filter(({ eligible, content }) => eligible && content === 'foreign')
+  if (best?.content === 'foreign' && wipeable.length > 1) {
+    const reason = `${wipeable.length} disks hold data and may be wiped: name the one that is meant`
+    return { kind: 'none', cause: 'ambiguous', table, reason }
+  }
+  if (best !== undefined) return { kind: 'install', disk: best.disk, table, reason: best.reason }
+  const holdsData = table.some(({ content, disk }) => content === 'foreign' && !isUnusable(disk))
+  return holdsData
+    ? {
+        kind: 'none',
+        cause: 'has-data',
+        table,
+        reason: 'every disk that would do holds data of something else',
+      }
+    : { kind: 'none', cause: 'no-disk', table, reason: 'no disk of this machine will do' }
+}
+
+/** Every disk with its verdict, the best first. */
+export function rankDisks(disks: readonly DiskFacts[], wishes: DiskWishes): readonly RankedDisk[] {
+  return disks
+    .map((disk): RankedDisk => {
+      const content = contentOf(disk)
+      const refusal = refusalOf(disk, content, wishes)
+      return {
+        disk,
+        content,
+        eligible: refusal === undefined,
+        reason: refusal ?? `${contentText(content)}, fits`,
+      }
+    })
+    .toSorted(compareRanked)
+}
+
+function chooseNamed(table: readonly RankedDisk[], wishes: DiskWishes): DiskChoice {
+  const found = table.filter(
+    ({ disk }) => disk.path === wishes.device || disk.aliases.includes(wishes.device),
+  )
+  const no = (cause: 'no-disk' | 'has-data' | 'unsafe' | 'ambiguous', reason: string): DiskChoice => ({
+    kind: 'none',
+    cause,
+    table,
+    reason,
+  })
+  if (found.length > 1) return no('ambiguous', `${wishes.device} names ${found.length} disks`)
+  const named = found[0]
+  if (named === undefined) return no('no-disk', `${wishes.device} is no disk of this machine`)
+  const { disk, content, eligible, reason } = named
+  if (eligible) return { kind: 'install', disk, table, reason: `${wishes.device} is configured; ${reason}` }
+  if (content === 'muster' && wishes.reinstall === 'never' && !isUnusable(disk)) {
+    return { kind: 'boot-installed', disk, table, reason: `${nameOf(disk)} carries an installation` }
+  }
+  const holdsData = content === 'foreign' && !isUnusable(disk) && wishes.wipe !== 'foreign'
+  return no(holdsData ? 'has-data' : 'unsafe', `${wishes.device}: ${reason}`)
+}
+
+function contentOf(disk: DiskFacts): RankedDisk['content'] {
+  if (disk.hasInstallation) return 'muster'
+  return disk.signatures.length === 0 && disk.table === '' && disk.partitions.length === 0
+    ? 'empty'
+    : 'foreign'
+}
+
+/** Why a disk is not taken; undefined: it may be. */
+function refusalOf(disk: DiskFacts, content: RankedDisk['content'], wishes: DiskWishes): string | undefined {
+  const unusable = isUnusable(disk)
+  if (unusable !== undefined) return unusable
+  if (disk.sizeBytes < wishes.minimumBytes) {
+    return `has ${gibibytes(disk.sizeBytes)}, needs ${gibibytes(wishes.minimumBytes)}`
+  }
+  if (content === 'muster' && wishes.reinstall === 'never') return 'carries an installation of muster'
+  if (content === 'foreign' && wishes.wipe !== 'foreign') {
+    return `holds ${[...disk.signatures, ...(disk.table === '' ? [] : [`a ${disk.table} table`])].join(', ')}`
+  }
+  return undefined
+}
+
+/** What forbids a disk whatever the configuration says. */
+function isUnusable(disk: DiskFacts): string | undefined {
+  if (disk.type !== 'disk') return `is of type ${disk.type}`
+  if (disk.isBootMedium) return 'carries the medium that this system was started from'
+  if (disk.removable) return 'is removable'
+  if (disk.readOnly) return 'is read-only'
+  if (disk.sizeBytes === 0) return 'has no medium'
+  if (disk.mounts.length > 0) return `is in use at ${disk.mounts.join(', ')}`
+  if (disk.holders.length > 0) return `is held by ${disk.holders.join(', ')}`
+  return undefined
+}
+
+function compareRanked(a: RankedDisk, b: RankedDisk): number {
+  const contents = { muster: 0, empty: 1, foreign: 2 }
+  return (
+    Number(b.eligible) - Number(a.eligible) ||
+    contents[a.content] - contents[b.content] ||
+    rankOf(a.disk) - rankOf(b.disk) ||
+    a.disk.sizeBytes - b.disk.sizeBytes ||
+    (stableId(a.disk) < stableId(b.disk) ? -1 : 1)
+  )
+}
+
+function rankOf({ transport }: DiskFacts): number {
+  const rank = transportRank.findIndex((names) => names.includes(transport))
+  // USB and whatever is not known come last.
+  return rank === -1 ? transportRank.length : rank
+}
+
+function stableId(disk: DiskFacts): string {
+  return disk.aliases.find((alias) => alias.includes('/by-id/')) ?? disk.aliases[0] ?? disk.path
+}
+
+function nameOf(disk: DiskFacts): string {
+  return [disk.path, disk.model, disk.serial].filter((part) => part !== '').join(' ')
+}
+
+function contentText(content: RankedDisk['content']): string {
+  return {
+    empty: 'is empty',
+    muster: 'carries an installation that may be replaced',
+    foreign: 'may be wiped',
+  }[content]
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`
+}
