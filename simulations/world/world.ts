@@ -21,6 +21,7 @@ import { Liar } from './liar.ts'
 import type { MachineWorld } from './machine.ts'
 import { Machine } from './machine.ts'
 import type { Watcher } from './watcher.ts'
+import { together } from './watcher.ts'
 import { SimulatedNetwork } from './network.ts'
 import { bootstrapOf, specOf } from './wishes.ts'
 
@@ -48,7 +49,7 @@ export class World {
   readonly machines: readonly Machine[]
   readonly network: SimulatedNetwork
   readonly k3s: K3sSite
-  readonly #watchers: readonly Watcher[]
+  readonly #watch: Required<Watcher>
   readonly #makeCore: CoreFactory
   readonly #operator: Identity
   readonly #spec: ClusterSpec
@@ -74,7 +75,7 @@ export class World {
     makeCore: CoreFactory = (init) => new ClusterNode(init),
   ) {
     this.plan = plan
-    this.#watchers = watchers
+    this.#watch = together(watchers)
     this.#makeCore = makeCore
     this.#operator = makeOperator(plan)
     this.#diskRandom = stream(plan.seed, 'disk')
@@ -107,14 +108,10 @@ export class World {
       })),
       {
         sent: (serial, from, to, message) =>
-          this.#tell((watcher) =>
-            watcher.sent?.(serial, machines[from] as Machine, machines[to] as Machine, message),
-          ),
+          this.#watch.sent(serial, machines[from] as Machine, machines[to] as Machine, message),
         delivered: (serial, from, to, message) =>
-          this.#tell((watcher) =>
-            watcher.delivered?.(serial, machines[from] as Machine, machines[to] as Machine, message),
-          ),
-        dropped: (serial, from, to, why) => this.#tell((watcher) => watcher.dropped?.(serial, from, to, why)),
+          this.#watch.delivered(serial, machines[from] as Machine, machines[to] as Machine, message),
+        dropped: (serial, from, to, why) => this.#watch.dropped(serial, from, to, why),
       },
     )
     this.k3s = new K3sSite({
@@ -126,7 +123,7 @@ export class World {
       reaches: (a, b) => this.network.reaches(a, b),
       hangs: (index) => this.#active(this.#hangs, index),
       addressOf: (index) => this.#addressOf(index),
-      tell: (event) => this.#tell((watcher) => watcher.k3s?.(event)),
+      tell: (event) => this.#watch.k3s(event),
     })
     for (const [index, at] of plan.boots.entries()) {
       const machine = this.machines[index]
@@ -147,7 +144,7 @@ export class World {
       if (machine.isOn) machine.heal()
       else this.boot(machine)
     }
-    this.#tell((watcher) => watcher.healed?.(core))
+    this.#watch.healed(core)
   }
 
   /** Whether this machine lies now. */
@@ -203,7 +200,7 @@ export class World {
     } catch (error) {
       return this.#broke(machine, error)
     }
-    this.#tell((watcher) => watcher.booted?.(machine))
+    this.#watch.booted(machine)
     if (!machine.isOn) return
     machine.push({
       kind: 'machine-changed',
@@ -218,7 +215,7 @@ export class World {
   /** Power off. `downMs`: it comes back by itself after so long. */
   powerOff(machine: Machine, why: string, downMs: number | undefined): void {
     if (!machine.isOn) return
-    this.#tell((watcher) => watcher.stopping?.(machine, why))
+    this.#watch.stopping(machine, why)
     this.k3s.powerOff(machine.index)
     this.network.stopped(machine.index, why === 'orderly')
     machine.powerOff()
@@ -231,16 +228,16 @@ export class World {
       timeline: this.timeline,
       writeMs: (machine) => this.#writeMs(machine.index),
       cutPower: (machine, why, downMs) => this.powerOff(machine, why, downMs),
-      willPersist: (machine, writes) => this.#tell((watcher) => watcher.persisting?.(machine, writes)),
-      persisted: (machine, writes) => this.#tell((watcher) => watcher.persisted?.(machine, writes)),
+      willPersist: (machine, writes) => this.#watch.persisting(machine, writes),
+      persisted: (machine, writes) => this.#watch.persisted(machine, writes),
       carryOut: (machine, effect) => this.#carryOut(machine, effect),
-      settled: (machine) => this.#tell((watcher) => watcher.settled?.(machine)),
+      settled: (machine) => this.#watch.settled(machine),
       broke: (machine, error) => this.#broke(machine, error),
     }
   }
 
   #broke(machine: Machine, error: unknown): void {
-    this.#tell((watcher) => watcher.broke?.(machine, error))
+    this.#watch.broke(machine, error)
     this.powerOff(machine, 'the core threw', 1_000)
   }
 
@@ -253,7 +250,7 @@ export class World {
   }
 
   #carryOut(machine: Machine, effect: Exclude<Effect, { kind: 'persist' }>): void {
-    this.#tell((watcher) => watcher.effect?.(machine, effect))
+    this.#watch.effect(machine, effect)
     switch (effect.kind) {
       case 'send':
         return this.#send(machine, effect.to, effect.message)
@@ -291,7 +288,7 @@ export class World {
 
   #step(machine: Machine, step: K3sStep): void {
     const { core } = machine
-    this.#tell((watcher) => watcher.stepping?.(machine, step))
+    this.#watch.stepping(machine, step)
     this.timeline.after(stepMs, () => {
       // A step that a power cut ends was carried out, or not: the core must be right in both cases.
       if (machine.core !== core) return
@@ -359,7 +356,7 @@ export class World {
       if (machine === undefined || fault.node >= this.plan.nodes) return
       this.#happenTo(machine, fault)
     }
-    this.#tell((watcher) => watcher.fault?.(fault))
+    this.#watch.fault(fault)
   }
 
   #happenTo(machine: Machine, fault: Exclude<Fault, { kind: 'cut' | 'clog' }>): void {
@@ -456,10 +453,6 @@ export class World {
 
   #active(faults: ReadonlyMap<number, number>, index: number): boolean {
     return (faults.get(index) ?? 0) > this.timeline.now
-  }
-
-  #tell(word: (watcher: Watcher) => void): void {
-    for (const watcher of this.#watchers) word(watcher)
   }
 }
 
