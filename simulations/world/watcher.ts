@@ -1,7 +1,8 @@
 import type { Effect } from '../../src/core/effect.ts'
 import type { K3sStep } from '../../src/core/k3s/types.ts'
+import type { NodeId } from '../../src/core/model/ids.ts'
 import type { Message } from '../../src/core/model/message.ts'
-import type { Write } from '../../src/core/ports.ts'
+import type { RefusalCode, Write } from '../../src/core/ports.ts'
 import type { Fault } from '../plan/plan.ts'
 import type { K3sEvent } from './k3s-parts.ts'
 import type { Machine } from './machine.ts'
@@ -18,6 +19,8 @@ export interface Watcher {
   sent?(serial: number, from: Machine, to: Machine, message: Message): void
   delivered?(serial: number, from: Machine, to: Machine, message: Message): void
   dropped?(serial: number, from: number, to: number, why: string): void
+  /** A machine turns a peer away: for its version, or for a frame that was none. */
+  refused?(machine: Machine, peer: NodeId, code: RefusalCode): void
   /** A machine has carried out all effects of a turn. */
   settled?(machine: Machine): void
   /** A step of k3s is about to be carried out on this machine. */
@@ -46,6 +49,7 @@ export function together(watchers: readonly Watcher[]): Required<Watcher> {
   const sent = all('sent')
   const delivered = all('delivered')
   const dropped = all('dropped')
+  const refused = all('refused')
   const settled = all('settled')
   const stepping = all('stepping')
   const k3s = all('k3s')
@@ -76,6 +80,9 @@ export function together(watchers: readonly Watcher[]): Required<Watcher> {
     },
     dropped: (serial, from, to, why) => {
       for (const tell of dropped) tell(serial, from, to, why)
+    },
+    refused: (machine, peer, code) => {
+      for (const tell of refused) tell(machine, peer, code)
     },
     settled: (machine) => {
       for (const tell of settled) tell(machine)
