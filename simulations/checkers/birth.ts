@@ -47,11 +47,14 @@ export function birthChecker(world: () => World, violations: Violations): Watche
     }
   }
 
-  const checkFollowed = (machine: Machine, headers: readonly CertifiedHeader[]): void => {
-    const [first, newest] = [headers[0]?.header, headers.at(-1)?.header]
+  const checkFollowed = (machine: Machine, links: readonly CertifiedHeader[]): void => {
+    const headers = links.map((link) => link.header)
+    const [first, newest] = [headers[0], headers.at(-1)]
     const self = machine.identity?.id ?? ''
     if (first === undefined || newest === undefined || first.generation !== 0) return
     if (first.voters.includes(self) || (headers.length === 1 && counting.has(machine.index))) return
+    // Whose own vote founded the cluster is no stranger to it.
+    if (links[0]?.certificate.votes.some(({ voter }) => voter === self) === true) return
     const answered = newest.voters.filter((id) => told.get(machine.index)?.has(`${id} ${first.clusterId}`))
     if (2 * answered.length <= newest.voters.length)
       broken(machine, `follows a plan on the word of ${answered.length} of ${newest.voters.length} voters`)

@@ -294,10 +294,10 @@ export class Consensus {
     }
   }
 
+  /** To those who build the certificate: the parent's voters; at a charter those that it names (decisions/0012). */
   #broadcastVote(plan: ClusterPlan, terms: CharterTerms | null, proposer: NodeId, vote: AcceptMessage): void {
-    const known = plan.body.assignments.map((assignment) => assignment.nodeId)
-    const everybody = terms === null ? this.#electorate.voters : [...known, ...terms.list]
-    for (const voter of sortedIds([...everybody, proposer])) this.#send(voter, vote)
+    const counting = terms === null ? this.#electorate.voters : plan.header.voters
+    for (const voter of sortedIds([...counting, proposer])) this.#send(voter, vote)
   }
 
   #notYet(message: Extract<ConsensusMessage, { kind: 'prepare' | 'propose' }>): RefuseMessage {

@@ -8,7 +8,15 @@ import type { PlanAnnounceMessage, PlanChainMessage } from '../model/message.ts'
 import type { CertifiedHeader, CertifiedPlan } from '../model/plan.ts'
 
 /** Clusters of one network heard of at once; more than two is a forger's work. */
-const candidatesMax = 8
+export const candidatesMax = 8
+
+const noneWaits: readonly FollowWaiting[] = []
+
+interface Candidate {
+  readonly chain: Chain
+  /** This node founded the cluster: the charter names it as a voter, or its own vote is in the certificate. */
+  readonly isOwn: boolean
+}
 
 /** What a node that has no plan yet waits for before it follows one. */
 export interface FollowWaiting {
@@ -22,8 +30,9 @@ export interface FollowWaiting {
 /**
  * Follows certified plans. Join beats init, but an old machine may bring the plan of a cluster that is gone:
  * so a node without a plan moves to one only after fresh answers from a majority of its newest voters, and
- * until then waits and names them (protocol 2.3). One that the charter names as a voter need not ask: its key
- * and its vote log lie on one disk, so the cluster is its own, and the others may wait for its word.
+ * until then waits and names them (protocol 2.3). One that the charter names as a voter, or whose own vote certified
+ * it, need not ask: its key and its vote log lie on one disk, so the cluster is its own, and the others may wait for
+ * its word.
  */
 export class Follow {
   readonly #self: NodeId
@@ -31,7 +40,7 @@ export class Follow {
   readonly #crypto: Crypto
   /** What each connected peer said of its newest plan, on its present connection. */
   readonly #announced = new Map<NodeId, PlanAnnounceMessage>()
-  readonly #candidates = new Map<string, Chain>()
+  readonly #candidates = new Map<string, Candidate>()
   /** Headers of a long chain that came in parts. */
   readonly #parts = new Map<NodeId, readonly CertifiedHeader[]>()
 
@@ -74,15 +83,19 @@ export class Follow {
 
   /** The candidate that a majority of its newest voters confirmed on live connections, if exactly one. */
   confirmed(): Chain | undefined {
-    const confirmed = [...this.#candidates.values()].filter((chain) => this.#waiting(chain) === undefined)
-    return confirmed.length === 1 ? confirmed[0] : undefined
+    if (this.#candidates.size === 0) return undefined
+    const confirmed = [...this.#candidates.values()].filter(
+      (candidate) => this.#waiting(candidate) === undefined,
+    )
+    return confirmed.length === 1 ? confirmed[0]?.chain : undefined
   }
 
   /** What each candidate lacks. */
   waiting(): readonly FollowWaiting[] {
+    if (this.#candidates.size === 0) return noneWaits
     return [...this.#candidates.keys()]
       .toSorted()
-      .flatMap((id) => this.#waiting(this.#candidates.get(id) as Chain) ?? [])
+      .flatMap((id) => this.#waiting(this.#candidates.get(id) as Candidate) ?? [])
   }
 
   /** The node has a plan now: candidates are no longer needed. */
@@ -90,10 +103,9 @@ export class Follow {
     this.#candidates.clear()
   }
 
-  #waiting(chain: Chain): FollowWaiting | undefined {
+  #waiting({ chain, isOwn }: Candidate): FollowWaiting | undefined {
     const header = chain.newest?.plan.header
-    if (header === undefined) return undefined
-    if (chain.headers[0]?.header.voters.includes(this.#self) === true) return undefined
+    if (header === undefined || isOwn) return undefined
     const { clusterId, generation, voters } = header
     const have = voters.filter((voter) => {
       const said = this.#announced.get(voter)
@@ -106,7 +118,7 @@ export class Follow {
 
   #base(headers: readonly CertifiedHeader[]): Chain {
     const clusterId = headers[0]?.header.clusterId
-    const held = clusterId === undefined ? undefined : this.#candidates.get(clusterId)
+    const held = clusterId === undefined ? undefined : this.#candidates.get(clusterId)?.chain
     return held !== undefined && headers[0]!.header.generation > 0 ? held : emptyChain
   }
 
@@ -114,7 +126,16 @@ export class Follow {
     const clusterId = chain.newest?.plan.header.clusterId as string
     const held = this.#candidates.get(clusterId)
     if (held === undefined && this.#candidates.size >= candidatesMax) return
-    if (held === undefined || chain.headers.length > held.headers.length)
-      this.#candidates.set(clusterId, chain)
+    if (held !== undefined && chain.headers.length <= held.chain.headers.length) return
+    this.#candidates.set(clusterId, { chain, isOwn: this.#isOwn(chain) })
+  }
+
+  #isOwn({ headers }: Chain): boolean {
+    const charter = headers[0]
+    return (
+      charter !== undefined &&
+      (charter.header.voters.includes(this.#self) ||
+        charter.certificate.votes.some(({ voter }) => voter === this.#self))
+    )
   }
 }
