@@ -14,12 +14,21 @@ import type { ClusterSpec } from '../model/spec.ts'
 import { certifiedHeaderCodec, certifiedPlanCodec } from '../model/wire.ts'
 import type { StoredState } from '../ports.ts'
 import type { FollowWaiting } from './follow.ts'
-import { Follow } from './follow.ts'
+import { candidatesMax, Follow } from './follow.ts'
 import type { ForkReport } from './node-view.ts'
 import type { NodeContext } from './outbox.ts'
 
 /** Whoever holds a plan that this node lacks is asked again after this. */
 const askAgainMs = 3_000
+
+/** So many peers are asked for one plan as soon as it is heard of; one answer is enough, and any may be lost. */
+const askersMax = 3
+
+/**
+ * A node that does not vote announces a new plan to so many peers. Those who vote tell everybody that they are
+ * connected to, and records carry the news to the rest: nobody depends on these few.
+ */
+const announceFanout = 8
 
 /**
  * The chain of certified plans that this node holds, and the talk with peers about it.
@@ -38,6 +47,10 @@ export class History {
   readonly #forks = new Map<string, ForkReport>()
   /** Connected peers that said they hold a newer plan, and its generation. */
   readonly #ahead = new Map<NodeId, number>()
+  /** Generations that connected peers said they hold: they need not be told. */
+  readonly #holds = new Map<NodeId, number>()
+  /** By cluster: the generation that was asked for, and how many were asked. */
+  readonly #asked = new Map<string, { readonly from: number; readonly at: Instant; readonly count: number }>()
   #askedAt: Instant
   #chain: Chain
 
@@ -92,6 +105,7 @@ export class History {
   peerDown(peer: NodeId): void {
     this.#connected.delete(peer)
     this.#ahead.delete(peer)
+    this.#holds.delete(peer)
     this.#follow.peerDown(peer)
   }
 
@@ -102,6 +116,7 @@ export class History {
     switch (message.kind) {
       case 'plan-announce':
         this.#follow.announced(from, message)
+        this.#noteHeld(from, message.clusterId, message.generation)
         this.#compare(from, message)
         return undefined
       case 'plan-request':
@@ -174,7 +189,7 @@ export class History {
     for (const [peer, generation] of this.#ahead) {
       if (generation <= generationOf(chain)) this.#ahead.delete(peer)
     }
-    for (const peer of this.#connected) this.#announceTo(peer)
+    this.#spread(plan)
     const { generation, phase } = plan.header
     outbox.event(
       'info',
@@ -185,16 +200,52 @@ export class History {
     return chain
   }
 
+  /** Tells peers of a plan that is new here: all of them if this node has a vote, else a few. */
+  #spread({ header }: ClusterPlan): void {
+    const { self } = this.#context.init
+    const parent = this.#chain.headers.at(-2)?.header
+    const decides = header.voters.includes(self) || parent?.voters.includes(self) === true
+    const lacking = sortedIds(this.#connected).filter(
+      (peer) => (this.#holds.get(peer) ?? -1) < header.generation,
+    )
+    if (decides || lacking.length <= announceFanout) {
+      for (const peer of lacking) this.#announceTo(peer)
+      return
+    }
+    // The next ones in the order of ids, so that different nodes tell different ones.
+    const after = lacking.findIndex((peer) => peer > self)
+    for (let step = 0; step < announceFanout; step++) {
+      this.#announceTo(lacking[(Math.max(0, after) + step) % lacking.length] as NodeId)
+    }
+  }
+
+  #noteHeld(peer: NodeId, clusterId: string, generation: number): void {
+    const mine = this.plan?.header.clusterId
+    if (this.#connected.has(peer) && (mine === undefined || mine === clusterId))
+      this.#holds.set(peer, generation)
+  }
+
+  /** Asks for what was heard of, unless enough others were asked for it just now. */
+  #ask(peer: NodeId, clusterId: string, from: number): void {
+    const { now } = this.#context.moment
+    const asked = this.#asked.get(clusterId)
+    const same = asked !== undefined && asked.from === from && now < asked.at + askAgainMs
+    if (same && asked.count >= askersMax) return
+    if (!same && this.#asked.size >= candidatesMax) this.#asked.clear()
+    this.#asked.set(clusterId, { from, at: same ? asked.at : now, count: same ? asked.count + 1 : 1 })
+    this.#request(peer, from)
+  }
+
   #compare(from: NodeId, said: { clusterId: string; generation: number; hash: Hash }): void {
     const mine = this.plan?.header
     const comparable = mine === undefined || mine.clusterId === said.clusterId
     if (comparable && said.generation > generationOf(this.#chain) && this.#connected.has(from)) {
       this.#ahead.set(from, said.generation)
     }
-    if (mine === undefined) return this.#request(from, 0)
+    if (mine === undefined) return this.#ask(from, said.clusterId, 0)
     if (mine.clusterId !== said.clusterId) {
       if (!this.#forks.has(said.clusterId)) this.#request(from, 0)
-    } else if (said.generation > mine.generation) this.#request(from, this.#chain.headers.length)
+    } else if (said.generation > mine.generation) this.#ask(from, said.clusterId, this.#chain.headers.length)
     else if (said.generation < mine.generation) this.#announceTo(from)
     else if (said.hash !== this.#chain.hash) this.#request(from, 0)
   }
