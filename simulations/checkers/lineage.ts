@@ -7,6 +7,16 @@ import type { World } from '../world/world.ts'
 import type { Watcher } from '../world/watcher.ts'
 import type { Violations } from './violations.ts'
 
+/** Whether something of a sorted list is missing in another one, read side by side. */
+function lost(before: readonly string[], after: readonly string[]): boolean {
+  let at = 0
+  for (const id of before) {
+    while (at < after.length && (after[at] as string) < id) at++
+    if (after[at] !== id) return true
+  }
+  return false
+}
+
 /** What the lineages of a run came to. */
 export interface Lineages {
   readonly watcher: Watcher
@@ -126,8 +136,7 @@ export function lineageChecker(world: () => World, violations: Violations): Line
           checkPlan(machine, write.value as CertifiedPlan, document?.values.plan as CertifiedPlan | undefined)
         } else if (write.key === 'seen') {
           const before = (document?.values.seen as { ids: string[] } | undefined)?.ids ?? []
-          const after = new Set((write.value as { ids: string[] }).ids)
-          if (before.some((id) => !after.has(id))) {
+          if (lost(before, (write.value as { ids: string[] }).ids)) {
             violations.add(
               'S11',
               world().timeline.now,

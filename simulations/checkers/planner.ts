@@ -5,15 +5,18 @@ import type { World } from '../world/world.ts'
 import type { Watcher } from '../world/watcher.ts'
 import type { Violations } from './violations.ts'
 
-/** The planner is asked twice after every so many turns of a machine. */
+/** The planner is asked twice after every so many turns of the site, and so many for each of its machines. */
 const everyTurns = 256
+const everyTurnsEach = 48
 
 /** S10: what a voter knows, told in another order, gives the same plan. */
 export function plannerChecker(world: () => World, violations: Violations): Watcher {
   let turns = 0
+  let every = 0
   return {
     settled: (machine) => {
-      if (++turns % everyTurns !== 0 || machine.identity === undefined) return
+      every ||= Math.max(everyTurns, everyTurnsEach * world().machines.length)
+      if (++turns % every !== 0 || machine.identity === undefined) return
       const view = machine.core?.view?.()
       if (view?.chain.newest === undefined) return
       const { crypto } = machine.identity

@@ -5,18 +5,23 @@ import type { World } from '../world/world.ts'
 import type { Watcher } from '../world/watcher.ts'
 import type { Violations } from './violations.ts'
 
-/** Views are compared after every so many turns of a machine: each comparison costs as much as a turn. */
+/**
+ * Views are compared after every so many turns of a machine, on a large site after as many as there are machines: each
+ * comparison then costs as much as a turn.
+ */
 const everyTurns = 16
 
 /** S9, S11: no machine believes a record that its owner did not sign, and no record view goes back within a boot. */
 export function recordChecker(world: () => World, violations: Violations): Watcher {
   const views = new Map<number, { boots: number; records: Map<string, MemberRecord> }>()
   const turns = new Map<number, number>()
+  let every = 0
   return {
     settled: (machine) => {
       const turn = (turns.get(machine.index) ?? 0) + 1
       turns.set(machine.index, turn)
-      if (turn % everyTurns !== 0) return
+      every ||= Math.max(everyTurns, world().machines.length)
+      if (turn % every !== 0) return
       const { now } = world().timeline
       const held = views.get(machine.index)
       const before = held?.boots === machine.boots ? held.records : new Map<string, MemberRecord>()

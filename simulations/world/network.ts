@@ -1,28 +1,27 @@
 import type { NodeId } from '../../src/core/model/ids.ts'
 import type { Random } from '../../src/core/model/random.ts'
+import { decodeStrict, encodeCanonical } from '../../src/core/model/codec.ts'
 import type { Message } from '../../src/core/model/message.ts'
-import type { NetworkEvent, RefusalCode } from '../../src/core/ports.ts'
+import { messageCodec } from '../../src/core/model/wire.ts'
+import type { NetworkEvent } from '../../src/core/ports.ts'
 import { exponential, stream } from '../kernel/streams.ts'
 import type { Timeline } from '../kernel/timeline.ts'
-import type { Fault, Plan } from '../plan/plan.ts'
-import { readBack, readCorrupt } from './frames.ts'
-import type { Arrival } from './frames.ts'
+import type { Plan } from '../plan/plan.ts'
 
 /** A connection whose other end is silent is given up after this. */
 const silenceMs = [3_000, 15_000] as const
 /** A peer that was lost is dialled again after this. */
 const redialMs = [500, 4_000] as const
-/** Two that speak different versions try again after this: one of them may be another one by then. */
-const versionRetryMs = [5_000, 15_000] as const
 /** A peer that was cut off is refused for so long. */
 const refuseMs = 60_000
 /** Machines of one segment hear each other's multicast after this (mean); others meet in the DHT. */
 const discoveryMs = { multicast: 300, dht: 2_000 }
 /** An old answer of the DHT costs so much: the dials of it fail first. */
 const staleMs = [5_000, 30_000] as const
-
-/** A fault of links, not of a machine. */
-export type LinkFault = Extract<Fault, { readonly from: number[] }>
+/** On a larger site a start finds so many others and no more: a real one dials what it found up to a bound. */
+const foundMax = 24
+/** Up to so many machines everybody finds everybody, as the core keeps them all connected. */
+const everybodyMax = 128
 
 /** What the network knows of a machine. */
 export interface Endpoint {
@@ -31,8 +30,6 @@ export interface Endpoint {
   readonly id: NodeId | undefined
   /** Counts starts: what was under way for an earlier one is void. */
   readonly boots: number
-  /** Version of the protocol that its agent speaks. */
-  readonly version: () => number
   readonly receive: (event: NetworkEvent) => void
 }
 
@@ -41,7 +38,6 @@ export interface NetworkTold {
   sent(serial: number, from: number, to: number, message: Message): void
   delivered(serial: number, from: number, to: number, message: Message): void
   dropped(serial: number, from: number, to: number, why: string): void
-  refused(index: number, peer: NodeId, code: RefusalCode): void
 }
 
 interface Cut {
@@ -60,12 +56,15 @@ export class SimulatedNetwork {
   readonly #told: NetworkTold
   readonly #random: Random
   readonly #discovery: Random
-  /** By machine: which machine it talks to under which identity. */
+  /** By machine: which machine it talks to under which identity, and the same the other way round. */
   readonly #links: Map<number, NodeId>[]
+  readonly #linksById: Map<NodeId, number>[]
+  /** By machine: whom its core wants to be connected to. */
+  readonly #kept: (readonly NodeId[])[]
+  /** Machines that run under an identity, the lowest number first; clones share one. */
+  readonly #holders = new Map<NodeId, readonly number[]>()
   readonly #cuts: Cut[] = []
   readonly #clogs: Cut[] = []
-  readonly #corruptions: (Cut & { readonly share: number })[] = []
-  readonly #echoes: (Cut & { readonly afterMs: number })[] = []
   readonly #refused = new Map<string, number>()
   readonly #dialling = new Set<string>()
   #healedCore: ReadonlySet<number> = new Set()
@@ -79,6 +78,8 @@ export class SimulatedNetwork {
     this.#random = stream(plan.seed, 'network')
     this.#discovery = stream(plan.seed, 'discovery')
     this.#links = endpoints.map(() => new Map())
+    this.#linksById = endpoints.map(() => new Map())
+    this.#kept = endpoints.map(() => [])
   }
 
   /** Machines that this one is connected to. */
@@ -91,51 +92,39 @@ export class SimulatedNetwork {
     return !this.#blocked(a, b) && !this.#blocked(b, a)
   }
 
-  /** A fault of links begins. */
-  strike(fault: LinkFault): void {
-    const { from, to } = fault
-    const until = this.#timeline.now + fault.forMs
+  /** Messages from these to those are lost, and back as well unless `oneWay`. */
+  cut(from: readonly number[], to: readonly number[], oneWay: boolean, until: number): void {
     const there = between(from, to)
-    switch (fault.kind) {
-      case 'cut':
-        return this.#cut(there, fault.oneWay, until)
-      case 'clog':
-        this.#clogs.push({ until, blocks: there })
-        return
-      case 'corrupt':
-        this.#corruptions.push({ until, blocks: there, share: fault.share })
-        return
-      case 'echo':
-        this.#echoes.push({ until, blocks: there, afterMs: fault.afterMs })
-        return
-    }
-  }
-
-  /** Messages on these links are lost, and back as well unless `oneWay`. */
-  #cut(there: Cut['blocks'], oneWay: boolean, until: number): void {
     const blocks = oneWay ? there : (a: number, b: number): boolean => there(a, b) || there(b, a)
     this.#cuts.push({ until, blocks })
     if (oneWay) return
     this.#noticeCuts()
-    this.#timeline.at(until, () => this.#redialAll())
+    this.#timeline.at(until, () => this.#redial(this.#endpoints.map(({ index }) => index)))
+  }
+
+  clog(from: readonly number[], to: readonly number[], until: number): void {
+    this.#clogs.push({ until, blocks: between(from, to) })
   }
 
   /** From now on nothing bad happens between these. */
   heal(core: readonly number[]): void {
     this.#healedCore = new Set(core)
-    for (const a of core) {
-      for (const b of core) {
-        this.#refused.delete(pairKey(a, b))
-        if (a < b) this.#dial(a, b, this.#discovery.between(...redialMs))
-      }
+    for (const pair of this.#refused.keys()) {
+      if (pair.split(' ').every((index) => this.#healedCore.has(Number(index)))) this.#refused.delete(pair)
     }
+    this.#redial(core)
   }
 
   /** A machine has started: it finds the others, and they find it. */
   started(index: number): void {
     const { stale: staleShare } = this.#plan.network
-    for (const other of this.#endpoints) {
-      if (other.index === index || other.id === undefined) continue
+    const { id } = this.#endpoints[index] as Endpoint
+    if (id === undefined) return
+    this.#holders.set(
+      id,
+      [...(this.#holders.get(id) ?? []), index].toSorted((a, b) => a - b),
+    )
+    for (const other of this.#foundBy(index)) {
       const near = this.#sameSegment(index, other.index)
       const stale = !near && this.#discovery.unit() < staleShare
       const mean = near ? discoveryMs.multicast : discoveryMs.dht
@@ -149,8 +138,21 @@ export class SimulatedNetwork {
     }
   }
 
+  /** Whom a machine finds at its start. */
+  #foundBy(index: number): readonly Endpoint[] {
+    const others = this.#endpoints.filter((other) => other.index !== index && other.id !== undefined)
+    return this.#isLarge ? this.#discovery.sample(others, foundMax) : others
+  }
+
   /** A machine has lost its power: the others notice after a while. */
   stopped(index: number, orderly: boolean): void {
+    const { id } = this.#endpoints[index] as Endpoint
+    if (id !== undefined) {
+      const rest = (this.#holders.get(id) ?? []).filter((holder) => holder !== index)
+      if (rest.length === 0) this.#holders.delete(id)
+      else this.#holders.set(id, rest)
+    }
+    this.#kept[index] = []
     for (const other of this.linksOf(index)) {
       const held = (this.#links[other] as Map<number, NodeId>).get(index)
       const boots = this.#endpoints[other]?.boots
@@ -159,10 +161,12 @@ export class SimulatedNetwork {
       })
     }
     ;(this.#links[index] as Map<number, NodeId>).clear()
+    this.#linksById[index]?.clear()
   }
 
   /** A machine asks to be connected to these. */
   keep(index: number, ids: readonly NodeId[]): void {
+    this.#kept[index] = ids
     for (const id of ids) {
       const other = this.#machineOf(id)
       if (other === undefined || other === index) continue
@@ -173,19 +177,17 @@ export class SimulatedNetwork {
   }
 
   cutOff(index: number, id: NodeId): void {
-    for (const [other, held] of this.#links[index] as Map<number, NodeId>)
-      if (held === id) this.#refuse(index, other, held)
+    for (const [other, held] of this.#links[index] as Map<number, NodeId>) {
+      if (held !== id) continue
+      this.#refused.set(pairKey(index, other), this.#timeline.now + refuseMs)
+      this.#down(index, other, held, 'cut off')
+      this.#down(other, index, undefined, 'cut off')
+      this.#timeline.after(refuseMs + 1_000, () => this.#dial(index, other, 0))
+    }
   }
 
-  #refuse(index: number, other: number, held: NodeId): void {
-    this.#refused.set(pairKey(index, other), this.#timeline.now + refuseMs)
-    this.#down(index, other, held, 'cut off')
-    this.#down(other, index, undefined, 'cut off')
-    this.#timeline.after(refuseMs + 1_000, () => this.#dial(index, other, 0))
-  }
-
-  /** A message from one machine to an identity. `raw`: made by no codec, so the receiver's codec judges it. */
-  send(from: number, id: NodeId, message: Message, raw = false): void {
+  /** A message from one machine to an identity. */
+  send(from: number, id: NodeId, message: Message): void {
     const to = this.#linkTo(from, id)
     const serial = ++this.#serial
     if (to === undefined) {
@@ -202,34 +204,21 @@ export class SimulatedNetwork {
     if (!healed && lossy < this.#plan.network.loss) {
       return this.#told.dropped(serial, from, to, 'lost')
     }
-    this.#deliverAfter(delay, serial, from, to, message, raw)
+    this.#deliverAfter(delay, serial, from, to, message)
     if (!healed && twice < this.#plan.network.duplicate) {
-      this.#deliverAfter(delay + this.#delay(from, to, healed), serial, from, to, message, raw)
+      this.#deliverAfter(delay + this.#delay(from, to, healed), serial, from, to, message)
     }
-    if (this.#echoes.length > 0 && !healed) this.#echoAfter(delay, from, to, message)
   }
 
-  #echoAfter(delay: number, from: number, to: number, message: Message): void {
-    const { now } = this.#timeline
-    const echo = this.#echoes.find((one) => one.until > now && one.blocks(from, to))
-    const id = this.#endpoints[from]?.id
-    if (echo === undefined) return
-    this.#timeline.after(delay + echo.afterMs, () => {
-      if (this.#endpoints[from]?.id !== id || this.#isHealed(from, to)) return
-      const serial = ++this.#serial
-      this.#told.sent(serial, from, to, message)
-      this.#deliverAfter(0, serial, from, to, message, false)
-    })
+  /** A message that a liar makes up and that looks as if it came over its own connection. */
+  inject(from: number, to: number, message: Message): void {
+    if (!(this.#links[from] as Map<number, NodeId>).has(to)) return
+    const serial = ++this.#serial
+    this.#told.sent(serial, from, to, message)
+    this.#deliverAfter(this.#delay(from, to, false), serial, from, to, message)
   }
 
-  #deliverAfter(
-    delay: number,
-    serial: number,
-    from: number,
-    to: number,
-    message: Message,
-    raw: boolean,
-  ): void {
+  #deliverAfter(delay: number, serial: number, from: number, to: number, message: Message): void {
     const sender = this.#endpoints[from] as Endpoint
     const { id } = sender
     if (id === undefined) return
@@ -241,34 +230,11 @@ export class SimulatedNetwork {
         return this.#told.dropped(serial, from, to, 'off')
       if (!(this.#links[to] as Map<number, NodeId>).has(from))
         return this.#told.dropped(serial, from, to, 'down')
-      const arrival = this.#arrived(from, to, message, raw)
-      if (arrival !== undefined && arrival.kind !== 'message') {
-        this.#told.dropped(serial, from, to, arrival.kind)
-        if (arrival.kind === 'garbage') this.#blame(to, from, arrival.detail)
-        return
-      }
-      const received = arrival === undefined ? message : arrival.message
+      const real = this.#plan.crypto === 'real'
+      const received = real ? decodeStrict(messageCodec, encodeCanonical(message)) : message
       this.#told.delivered(serial, from, to, received)
       receiver.receive({ kind: 'message', from: id, message: received })
     })
-  }
-
-  /** What the bytes come to; undefined: they need not be made, and are the message. */
-  #arrived(from: number, to: number, message: Message, raw: boolean): Arrival | undefined {
-    if (this.#corruptions.length > 0 && !this.#isHealed(from, to)) {
-      const { now } = this.#timeline
-      const one = this.#corruptions.find(({ until, blocks }) => until > now && blocks(from, to))
-      if (one !== undefined && this.#random.unit() < one.share) return readCorrupt(message, this.#random)
-    }
-    return raw || this.#plan.crypto === 'real' ? readBack(message) : undefined
-  }
-
-  /** As the production adapter does with a frame that is no message: the peer is named, and refused for a while. */
-  #blame(index: number, other: number, detail: string): void {
-    const held = (this.#links[index] as Map<number, NodeId>).get(other)
-    if (held === undefined) return
-    this.#turnAway(index, other, held, 'Garbage', detail)
-    this.#refuse(index, other, held)
   }
 
   #delay(from: number, to: number, healed: boolean): number {
@@ -301,7 +267,8 @@ export class SimulatedNetwork {
     const key = this.#pairNow(a, b)
     if (this.#dialling.has(key)) return
     const pair = pairKey(a, b)
-    if (!this.#isHealed(a, b) && this.#hasNoPath(a, b, pair)) return
+    if (!this.#isHealed(a, b) && this.#plan.noPath.some(([left, right]) => pairKey(left, right) === pair))
+      return
     this.#timeline.after(wait + 2, () => {
       this.#dialling.delete(key)
       if (key !== this.#pairNow(a, b)) return
@@ -309,38 +276,9 @@ export class SimulatedNetwork {
       if ((this.#refused.get(pairKey(a, b)) ?? 0) > this.#timeline.now) return
       if (this.#blocked(a, b) || this.#blocked(b, a))
         return this.#dial(a, b, this.#discovery.between(...redialMs))
-      if (this.#endpoints[a]?.version() !== this.#endpoints[b]?.version()) return this.#differ(a, b)
       this.#up(a, b)
       this.#up(b, a)
     })
-  }
-
-  #hasNoPath(a: number, b: number, pair: string): boolean {
-    const { noPath, nats } = this.#plan
-    const [left = 0, right = 0] = [nats?.[a], nats?.[b]]
-    return (
-      (left !== right && left > 0 && right > 0) || noPath.some((ends) => pairKey(ends[0], ends[1]) === pair)
-    )
-  }
-
-  /** Each end of a connection tells the other its version first: both name the other one and turn away. */
-  #differ(a: number, b: number): void {
-    for (const [index, other] of [
-      [a, b],
-      [b, a],
-    ] as const) {
-      const [own, its] = [this.#endpoints[index], this.#endpoints[other]]
-      if (own === undefined || its?.id === undefined) continue
-      const detail = `protocol versions ${own.version()} and ${its.version()}`
-      this.#turnAway(index, other, its.id, 'ProtocolVersion', detail)
-    }
-    this.#dial(a, b, this.#discovery.between(...versionRetryMs))
-  }
-
-  #turnAway(index: number, other: number, peer: NodeId, code: RefusalCode, detail: string): void {
-    this.#told.refused(index, peer, code)
-    const address = addressOf(other)
-    this.#endpoints[index]?.receive({ kind: 'peer-refused', peer, address, code, detail })
   }
 
   #up(index: number, other: number): void {
@@ -351,7 +289,9 @@ export class SimulatedNetwork {
     for (const [machine, held] of links)
       if (held === id || machine === other) this.#down(index, machine, held, 'replaced')
     links.set(other, id)
-    this.#endpoints[index]?.receive({ kind: 'peer-up', peer: id, endpoint: addressOf(other), via: 'mdns' })
+    this.#linksById[index]?.set(id, other)
+    const endpoint = `/ip4/10.77.${other >> 8}.${other & 255}/tcp/7946`
+    this.#endpoints[index]?.receive({ kind: 'peer-up', peer: id, endpoint, via: 'mdns' })
   }
 
   #down(index: number, other: number, id: NodeId | undefined, reason: string): void {
@@ -359,6 +299,7 @@ export class SimulatedNetwork {
     const held = links.get(other)
     if (held === undefined || (id !== undefined && held !== id)) return
     links.delete(other)
+    this.#linksById[index]?.delete(held)
     this.#endpoints[index]?.receive({ kind: 'peer-down', peer: held, reason })
     this.#timeline.after(this.#discovery.between(...redialMs), () => {
       if (this.#endpoints[other]?.id !== undefined) this.#dial(index, other, 0)
@@ -389,23 +330,31 @@ export class SimulatedNetwork {
     }
   }
 
-  #redialAll(): void {
-    for (const a of this.#endpoints) {
-      for (const b of this.#endpoints) {
-        if (a.index >= b.index || a.id === undefined || b.id === undefined) continue
-        if ((this.#links[a.index] as Map<number, NodeId>).has(b.index)) continue
-        this.#dial(a.index, b.index, this.#discovery.between(...redialMs))
+  /** Machines without a connection try again: all pairs of a small site, on a large one what the cores want. */
+  #redial(machines: readonly number[]): void {
+    const among = new Set(machines)
+    for (const a of machines) {
+      if (this.#endpoints[a]?.id === undefined && this.#healedCore.size === 0) continue
+      const others = this.#isLarge
+        ? (this.#kept[a] ?? []).flatMap((id) => this.#machineOf(id) ?? [])
+        : machines.filter((b) => b > a)
+      for (const b of others) {
+        if (a === b || !among.has(b) || this.#links[a]?.has(b) === true) continue
+        this.#dial(a, b, this.#discovery.between(...redialMs))
       }
     }
   }
 
   #linkTo(from: number, id: NodeId): number | undefined {
-    for (const [machine, held] of this.#links[from] as Map<number, NodeId>) if (held === id) return machine
-    return undefined
+    return this.#linksById[from]?.get(id)
   }
 
   #machineOf(id: NodeId): number | undefined {
-    return this.#endpoints.find((endpoint) => endpoint.id === id)?.index
+    return this.#holders.get(id)?.[0]
+  }
+
+  get #isLarge(): boolean {
+    return this.#endpoints.length > everybodyMax
   }
 
   #sameSegment(a: number, b: number): boolean {
@@ -417,10 +366,6 @@ export class SimulatedNetwork {
     const [low, high] = a < b ? [a, b] : [b, a]
     return `${low} ${this.#endpoints[low]?.boots} ${high} ${this.#endpoints[high]?.boots}`
   }
-}
-
-function addressOf(index: number): string {
-  return `/ip4/10.77.${index >> 8}.${index & 255}/tcp/7946`
 }
 
 function pairKey(a: number, b: number): string {
