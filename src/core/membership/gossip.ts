@@ -26,6 +26,11 @@ export class Gossip {
     this.#schedule(now, intervalMs)
   }
 
+  /** Somebody told us a record that we hold and may be passing on ourselves. */
+  heardAgain(subject: NodeId): void {
+    this.#records.heardAgain(subject)
+  }
+
   /** The claims about a member are void. */
   dropClaim(subject: NodeId): void {
     this.#claims.drop(subject)

@@ -3,7 +3,6 @@ import type { Crypto } from '../model/crypto.ts'
 import type { Instant, NodeId } from '../model/ids.ts'
 import { sortedIds, withId } from '../model/ids.ts'
 import { invariant } from '../model/invariant.ts'
-import { claimsPerMessageMax } from '../model/limits.ts'
 import type {
   LivenessClaim,
   MemberRecord,
@@ -11,13 +10,14 @@ import type {
   MemberView,
   SignedRecord,
 } from '../model/member.ts'
-import type { DigestMessage, GossipMessage, HelloMessage, MembershipMessage } from '../model/message.ts'
+import type { GossipMessage, HelloMessage, MembershipMessage } from '../model/message.ts'
 import type { PeerAddress } from '../model/peer.ts'
 import type { Random } from '../model/random.ts'
 import type { SpecTimers } from '../model/spec.ts'
 import { Allowances } from './allowance.ts'
-import { claimAgainst, compareVersions, packRecords } from './anti-entropy.ts'
+import { claimAgainst, packRecords } from './anti-entropy.ts'
 import { Awareness } from './awareness.ts'
+import { Comparisons } from './comparisons.ts'
 import { chooseContacts, fullMeshMax, probeCandidates } from './contacts.ts'
 import { DeadRetries } from './dead-retries.ts'
 import type { MembershipInit, MembershipOutput } from './contract.ts'
@@ -27,13 +27,15 @@ import { Gossip } from './gossip.ts'
 import type { OwnChanges } from './own-record.ts'
 import { changedRecord, refutingRecord, signRecord } from './own-record.ts'
 import { compareOffer, contentDigest } from './record-merge.ts'
+import { isLarge, PacedNews, PacedView } from './pace.ts'
 import { RecordTable } from './record-table.ts'
+import { Strangers } from './strangers.ts'
 import { suspicionLimits, Suspicions } from './suspicion.ts'
 
 /** Peers that get news in each gossip interval (memberlist's LAN profile). */
 const gossipFanout = 3
 
-/** Dead members knocked at in one probe interval, and strangers asked for their record. */
+/** Dead members knocked at in one probe interval. */
 const knocksPerInterval = 3
 
 /**
@@ -67,8 +69,10 @@ export class Membership {
   readonly #retries: DeadRetries
   readonly #gossip = new Gossip()
   readonly #allowances = new Allowances()
-  /** Connected peers whose record has not come yet. */
-  readonly #strangers = new Set<NodeId>()
+  readonly #strangers = new Strangers()
+  readonly #comparisons: Comparisons
+  readonly #paced: PacedView
+  readonly #pacedNews = new PacedNews()
   readonly #contacts = new Conclusion<readonly PeerAddress[]>()
   #timers: SpecTimers
   #own: SignedRecord
@@ -76,8 +80,6 @@ export class Membership {
   #connected: readonly NodeId[] = []
   #outputs: MembershipOutput[] = []
   #now: Instant
-  #antiEntropyAt: Instant
-  #askStrangersAt: Instant = Infinity
   #lastOwnClone = ''
 
   constructor(init: MembershipInit) {
@@ -90,8 +92,20 @@ export class Membership {
     this.#now = init.now
     this.#own = signRecord(init.crypto, init.own)
     this.#table = new RecordTable(this.#own, init.crypto, init.random, init.now)
+    this.#paced = new PacedView(this.#table)
     this.#retries = new DeadRetries(init.random)
-    this.#antiEntropyAt = init.now + init.random.between(0.5, 1) * init.timers.antiEntropyIntervalMs
+    this.#comparisons = new Comparisons(
+      {
+        send: (to, message) => this.#send(to, message),
+        sendRecords: (to, ids) => this.#sendRecords(to, ids),
+        timers: () => this.#timers,
+        audience: () => this.#audience(),
+        dead: () => this.#retries.ids,
+      },
+      this.#table,
+      init.random,
+      init.now,
+    )
     this.#detector = new FailureDetector(
       {
         send: (to, message) => this.#send(to, message),
@@ -114,12 +128,9 @@ export class Membership {
     if (peer === this.#self || this.#table.isRevoked(peer) || this.#connected.includes(peer)) return
     this.#connected = withId(this.#connected, peer)
     this.#send(peer, { kind: 'hello', record: this.#own })
-    if (this.#self < peer) this.#compareWith(peer)
+    if (this.#self < peer) this.#comparisons.peerUp(peer, this.#connected.length, now)
     if (this.#table.has(peer)) this.#tellAccused(peer)
-    else {
-      this.#strangers.add(peer)
-      this.#askStrangersAt = Math.min(this.#askStrangersAt, now + this.#timers.probeIntervalMs)
-    }
+    else this.#strangers.add(peer, now, this.#timers.probeIntervalMs)
   }
 
   /** A connection went. That is no death: the next probe goes there. */
@@ -159,7 +170,7 @@ export class Membership {
         for (const signed of message.records) if (!this.#learn(from, signed)) return
         return this.#onClaims(from, message.claims)
       case 'digest':
-        return this.#onDigest(from, message)
+        return this.#comparisons.answer(from, message)
       case 'records-request':
         return this.#sendRecords(from, sortedIds(message.ids))
     }
@@ -189,9 +200,13 @@ export class Membership {
     for (const id of this.#suspicions.due(now)) this.#declareDead(id)
     this.#detector.advance(now)
     this.#knockAtDead()
-    if (now >= this.#askStrangersAt) this.#askStrangers()
+    for (const id of this.#strangers.take(now, this.#timers.probeIntervalMs)) {
+      this.#send(id, { kind: 'records-request', ids: [id] })
+    }
+    this.#spreadOwn()
     if (now >= this.#gossip.nextDeadline()) this.#sendNews()
-    if (now >= this.#antiEntropyAt) this.#startAntiEntropy()
+    this.#comparisons.advance(now)
+    this.view()
   }
 
   /** When `handleDeadline` is wanted next. */
@@ -200,9 +215,11 @@ export class Membership {
       this.#detector.nextDeadline(),
       this.#suspicions.nextDeadline(),
       this.#retries.nextDeadline(),
-      this.#askStrangersAt,
+      this.#strangers.nextDeadline(),
+      this.#paced.nextDeadline(),
+      this.#pacedNews.nextDeadline(this.#table.ids.length),
       this.#gossip.nextDeadline(),
-      this.#antiEntropyAt,
+      this.#comparisons.nextDeadline(),
     )
   }
 
@@ -218,12 +235,20 @@ export class Membership {
     this.#now = now
     this.#timers = timers
     this.#detector.retime(this.#now)
-    this.#antiEntropyAt = Math.min(this.#antiEntropyAt, this.#now + timers.antiEntropyIntervalMs)
+    this.#comparisons.retime(this.#now)
   }
 
-  /** Everybody this node knows, sorted by id. The same object as long as nothing changed. */
+  /**
+   * Everybody this node knows, sorted by id. The same object as long as nothing changed, and in a large network a
+   * little longer (`paceMs`).
+   */
   view(): MembershipView {
-    return this.#table.view()
+    return this.#paced.of(this.#now)
+  }
+
+  /** Stands for what of the view says who is reached where: the same object as long as that does not change. */
+  ways(): object {
+    return this.#paced.ways(this.#now)
   }
 
   member(id: NodeId): MemberView | undefined {
@@ -262,7 +287,7 @@ export class Membership {
    * changed.
    */
   contacts(): readonly PeerAddress[] {
-    return this.#contacts.of(this.#now, [this.view()], () =>
+    return this.#contacts.of(this.#now, [this.ways()], () =>
       chooseContacts(this.#self, this.#table).map((id) => ({
         id,
         endpoints: this.#table.signed(id)?.record.endpoints ?? [],
@@ -281,20 +306,6 @@ export class Membership {
     this.#tellAccused(from)
   }
 
-  #onDigest(from: NodeId, message: DigestMessage): void {
-    const whole = this.#table.whole()
-    if (message.whole === whole) return
-    if (message.versions.length === 0) {
-      if (!message.ask) return
-      this.#send(from, { kind: 'digest', whole, versions: this.#table.versions(), ask: false })
-      return
-    }
-    const { lacking, surplus } = compareVersions(this.#table.versions(), message.versions)
-    this.#sendRecords(from, surplus)
-    const ids = lacking.filter((id) => !this.#table.isRevoked(id))
-    if (ids.length > 0) this.#send(from, { kind: 'records-request', ids })
-  }
-
   /** Merges one record. False: it proves that the peer is not honest, and the rest of its message is dropped. */
   #learn(from: NodeId, signed: SignedRecord): boolean {
     const { nodeId: id, incarnation } = signed.record
@@ -306,7 +317,10 @@ export class Membership {
       return offer.fault === 'revoked' || offer.fault === 'full'
     }
     if (offer.clone !== '') this.#outputs.push({ kind: 'clone', id, incarnation, detail: offer.clone })
-    if (offer.kind === 'known') return true
+    if (offer.kind === 'known') {
+      if (offer.order === 'same' && isLarge(this.#table.ids.length)) this.#gossip.heardAgain(id)
+      return true
+    }
     const { previous, current, renewed } = offer
     this.#strangers.delete(id)
     this.#spreadRecord(signed, from)
@@ -410,7 +424,7 @@ export class Membership {
   /** One came back: perhaps a partition healed, so we look at the others and at what its side knows. */
   #revived(from: NodeId, id: NodeId): void {
     this.#retries.hasten(this.#now, this.#retries.ids.length * this.#timers.probeIntervalMs)
-    if (from === id) this.#compareWith(id)
+    if (from === id) this.#comparisons.with(id, this.#now)
   }
 
   #knockAtDead(): void {
@@ -422,13 +436,6 @@ export class Membership {
     }
   }
 
-  #askStrangers(): void {
-    for (const id of sortedIds(this.#strangers).slice(0, knocksPerInterval)) {
-      this.#send(id, { kind: 'records-request', ids: [id] })
-    }
-    this.#askStrangersAt = this.#strangers.size === 0 ? Infinity : this.#now + this.#timers.probeIntervalMs
-  }
-
   #sendNews(): void {
     const targets = this.#random.sample(this.#audience(), gossipFanout)
     const limit = sendLimit(this.#table.living)
@@ -436,24 +443,16 @@ export class Membership {
     for (const { to, message } of batch) this.#send(to, message)
   }
 
-  #startAntiEntropy(): void {
-    this.#antiEntropyAt = this.#now + this.#timers.antiEntropyIntervalMs * this.#random.between(0.9, 1.1)
-    for (const peer of this.#random.sample(this.#audience(), 1)) this.#compareWith(peer)
-  }
-
-  /** Digests compare records only; what we hold against the dead goes along, where there are any. */
-  #compareWith(peer: NodeId): void {
-    this.#send(peer, { kind: 'digest', whole: this.#table.whole(), versions: [], ask: true })
-    const claims = this.#random
-      .sample(this.#retries.ids, claimsPerMessageMax)
-      .flatMap((id) => claimAgainst(id, this.#table) ?? [])
-    if (claims.length > 0) this.#send(peer, { kind: 'gossip', records: [], claims })
-  }
-
   #publish(record: MemberRecord): void {
     this.#own = signRecord(this.#crypto, record)
     this.#changed(this.#self, this.#table.replaceOwn(this.#own, this.#now))
-    this.#spreadRecord(this.#own, this.#self)
+    this.#pacedNews.put(this.#own)
+    this.#spreadOwn()
+  }
+
+  #spreadOwn(): void {
+    const own = this.#pacedNews.take(this.#now, this.#table.ids.length)
+    if (own !== undefined) this.#spreadRecord(own, this.#self)
   }
 
   #spreadRecord(signed: SignedRecord, source: NodeId): void {

@@ -2,7 +2,8 @@ import type { Crypto } from '../model/crypto.ts'
 import type { Hash, Instant, NodeId } from '../model/ids.ts'
 import { compareIds } from '../model/ids.ts'
 import { membersMax } from '../model/limits.ts'
-import type { Liveness, MemberView, MembershipView, SignedRecord } from '../model/member.ts'
+import type { Liveness, MemberRecord, MemberView, MembershipView, SignedRecord } from '../model/member.ts'
+import { sameData } from '../model/same-data.ts'
 import type { DigestMessage } from '../model/message.ts'
 import type { Random } from '../model/random.ts'
 import { compareOffer, contentDigest, mergeRecords } from './record-merge.ts'
@@ -22,6 +23,9 @@ interface Entry {
   clone: string
   view: MemberView | undefined
 }
+
+/** What is known already, word for word. */
+const heardAgain: Offer = { kind: 'known', order: 'same', clone: '' }
 
 /** What came of an offered record. */
 export type Offer =
@@ -51,10 +55,12 @@ export class RecordTable {
   readonly #revoked = new Set<NodeId>()
   /** All ids, sorted; and all in an order of this node's own, drawn once for each. */
   readonly #ids: NodeId[] = []
+  readonly #sorted: Entry[] = []
   readonly #ranked: { readonly id: NodeId; readonly rank: number }[] = []
   #view: MembershipView | undefined
   #whole: Hash | undefined
   #living = 0
+  #ways: object = {}
 
   constructor(own: SignedRecord, crypto: Crypto, random: Random, now: Instant) {
     this.#crypto = crypto
@@ -109,6 +115,7 @@ export class RecordTable {
   revoke(id: NodeId): void {
     this.#revoked.add(id)
     this.#whole = undefined
+    this.#ways = {}
   }
 
   /** Merges a record that came from outside. Never for this node's own key. */
@@ -117,6 +124,8 @@ export class RecordTable {
     const id = record.nodeId
     if (this.#revoked.has(id)) return { kind: 'refused', fault: 'revoked' }
     const entry = this.#entries.get(id)
+    // The most frequent case by far: news go round, and are heard again and again.
+    if (entry?.signed === signed) return heardAgain
     const comparison = compareOffer(entry?.signed, signed)
     if (comparison === 'same' || comparison === 'older')
       return { kind: 'known', order: comparison, clone: '' }
@@ -133,6 +142,7 @@ export class RecordTable {
     }
     const previous = this.#viewOf(entry)
     const renewed = record.incarnation > entry.signed.record.incarnation
+    if (!sameWays(entry.signed.record, record)) this.#ways = {}
     entry.signed = signed
     this.#whole = undefined
     const liveness = record.left ? 'left' : renewed || entry.liveness === 'left' ? 'alive' : entry.liveness
@@ -150,6 +160,7 @@ export class RecordTable {
   replaceOwn(signed: SignedRecord, now: Instant): { previous: MemberView; current: MemberView } {
     const entry = this.#entry(this.#self)
     const previous = this.#viewOf(entry)
+    if (!sameWays(entry.signed.record, signed.record)) this.#ways = {}
     entry.signed = signed
     this.#whole = undefined
     this.#settle(entry, signed.record.left ? 'left' : 'alive', now)
@@ -183,12 +194,10 @@ export class RecordTable {
 
   /** Versions of all records that are not revoked, sorted by id. */
   versions(): RecordVersion[] {
-    return this.#ids
-      .filter((id) => !this.#revoked.has(id))
-      .map((id) => {
-        const { incarnation, sequence } = this.#entry(id).signed.record
-        return { id, incarnation, sequence }
-      })
+    return this.#sorted
+      .map(({ signed }) => signed.record)
+      .filter(({ nodeId }) => !this.#revoked.has(nodeId))
+      .map(({ nodeId: id, incarnation, sequence }) => ({ id, incarnation, sequence }))
   }
 
   /** One digest over all versions: equal tables have equal digests. */
@@ -206,9 +215,22 @@ export class RecordTable {
   view(): MembershipView {
     this.#view ??= {
       self: this.#self,
-      members: this.#ids.map((id) => this.#viewOf(this.#entry(id))),
+      members: this.#sorted.map((entry) => this.#viewOf(entry)),
     }
     return this.#view
+  }
+
+  /**
+   * Stands for who there is, who is reached where, and who counts as living: another object whenever one of these
+   * changes, and the same one while members only report their progress.
+   */
+  get ways(): object {
+    return this.#ways
+  }
+
+  /** Whether a view is that of now. */
+  isShownBy(view: MembershipView): boolean {
+    return this.#view === view
   }
 
   #entry(id: NodeId): Entry {
@@ -228,16 +250,15 @@ export class RecordTable {
       view: undefined,
     }
     this.#entries.set(id, entry)
-    this.#ids.splice(
-      lowerBound(this.#ids.length, (index) => compareIds(this.#ids[index] as NodeId, id)),
-      0,
-      id,
-    )
+    const index = lowerBound(this.#ids.length, (at) => compareIds(this.#ids[at] as NodeId, id))
+    this.#ids.splice(index, 0, id)
+    this.#sorted.splice(index, 0, entry)
     const rank = this.#random.next()
     const place = lowerBound(this.#ranked.length, (index) => (this.#ranked[index]?.rank ?? 0) - rank)
     this.#ranked.splice(place, 0, { id, rank })
     if (liveness === 'alive') this.#living++
     this.#whole = undefined
+    this.#ways = {}
     this.#view = undefined
     return this.#viewOf(entry)
   }
@@ -245,6 +266,7 @@ export class RecordTable {
   #settle(entry: Entry, liveness: Liveness, now: Instant): void {
     if (liveness !== entry.liveness) {
       this.#living += countsAsLiving(liveness) - countsAsLiving(entry.liveness)
+      this.#ways = {}
       entry.liveness = liveness
       entry.since = now
     }
@@ -280,6 +302,15 @@ export class RecordTable {
     entry.view = undefined
     this.#view = undefined
   }
+}
+
+/** Whether a later record of one node names the same ways to it. */
+function sameWays(before: MemberRecord, after: MemberRecord): boolean {
+  return (
+    before.overlayPort === after.overlayPort &&
+    before.overlayKey === after.overlayKey &&
+    sameData(before.endpoints, after.endpoints)
+  )
 }
 
 function countsAsLiving(liveness: Liveness): number {
