@@ -1,7 +1,6 @@
 import type { Command } from './command.ts'
 import { aboutCommands } from './commands/about.ts'
 import { agentCommand } from './commands/agent.ts'
-import { bootCommands } from './commands/boot.ts'
 import { configCommands } from './commands/config.ts'
 import { getCommands } from './commands/get.ts'
 import { kubeconfigCommand } from './commands/kubeconfig.ts'
@@ -26,6 +25,5 @@ export const commands: readonly Command[] = [
   kubeconfigCommand,
   ...specCommands,
   ...machineCommands,
-  ...bootCommands,
   ...aboutCommands,
 ]

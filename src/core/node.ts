@@ -50,7 +50,6 @@ export class ClusterNode {
   readonly #execution: Execution
   readonly #reach: Reach
   readonly #refusals = new Refusals()
-  #deadline: Instant | undefined
 
   constructor(init: NodeInit) {
     const { self, networkId, crypto, now, stored } = init
@@ -83,7 +82,6 @@ export class ClusterNode {
   /** Takes one input. Effects are waiting in `drain` afterwards. */
   handle(input: Input, now: Instant): void {
     this.#moment.now = Math.max(this.#moment.now, now)
-    this.#deadline = undefined
     this.#take(input)
     this.#settle()
   }
@@ -93,13 +91,8 @@ export class ClusterNode {
     return this.#outbox.drain()
   }
 
-  /** When `handle({kind: 'deadline'})` is wanted at the latest. Between two inputs it does not change. */
+  /** When `handle({kind: 'deadline'})` is wanted at the latest. */
   nextDeadline(): Instant {
-    this.#deadline ??= this.#computeDeadline()
-    return this.#deadline
-  }
-
-  #computeDeadline(): Instant {
     const { now } = this.#moment
     const never = Number.POSITIVE_INFINITY
     const next = Math.min(
@@ -296,7 +289,8 @@ export class ClusterNode {
     }
     // Two machines with one address of the overlay would cut each other off.
     const plan = this.#quarantine.isActive ? undefined : this.#history.plan
-    this.#reach.settle(plan, this.#membership.view(), this.#membership.contacts())
+    const membership = this.#membership
+    this.#reach.settle(plan, membership.view(), membership.ways(), membership.contacts())
   }
 
   #drainMembership(): void {

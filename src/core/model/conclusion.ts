@@ -29,6 +29,11 @@ export class Conclusion<T> {
     return this.#value
   }
 
+  /** What was concluded last, if anything: one that draws the same again may return it. */
+  get last(): T | undefined {
+    return this.#value
+  }
+
   #isStale(now: Instant, from: readonly unknown[]): boolean {
     const before = this.#from
     if (before === undefined || now >= this.#until) return true

@@ -1,8 +1,10 @@
 import type { Effect } from '../effect.ts'
-import type { K3sDecision, MemberList } from '../k3s/decision.ts'
+import type { K3sDecision, K3sInput, MemberList } from '../k3s/decision.ts'
 import { decideK3s } from '../k3s/decide.ts'
 import type { K3sRecord } from '../k3s/record.ts'
 import { activeGrants, k3sRecordCodec, secretsFor } from '../k3s/record.ts'
+import { flagsKeyOf } from '../k3s/restart.ts'
+import { serversOf } from '../k3s/unit.ts'
 import type { K3sObservation, K3sSecrets, K3sStepResult } from '../k3s/types.ts'
 import type { Chain } from '../consensus/chain.ts'
 import { decodeTree } from '../model/codec.ts'
@@ -39,6 +41,13 @@ export interface ExecutionStep {
   readonly decision: K3sDecision | undefined
 }
 
+/** What the records of others say that k3s here depends on. */
+interface Noticed {
+  readonly aliveServers: readonly NodeId[]
+  /** What the records of other servers list; an older generation's list is marked as such. */
+  readonly lists: readonly MemberList[]
+}
+
 const nothingNew: ExecutionStep = { effects: [], decision: undefined }
 
 /**
@@ -60,6 +69,8 @@ export class Execution {
   #askedWhom: NodeId | undefined
   #decision: K3sDecision | undefined
   readonly #looked = new Conclusion<ExecutionStep>()
+  readonly #noticed = new Conclusion<Noticed>()
+  readonly #waiting = new Conclusion<boolean>()
 
   /** @param stored the value under the state key `k3s`, or undefined */
   constructor(stored: unknown) {
@@ -120,17 +131,46 @@ export class Execution {
   decide(around: ExecutionSurroundings, now: Instant): ExecutionStep {
     let step = nothingNew
     const { chain, view, own, overlayUp, initialised, connected } = around
+    const noticed = this.#notice(around, now)
+    const waits = this.#waiting.of(now, [chain.newest, this.#record], () => this.#waitsForOthers(chain))
     const state = [this.#record, this.#observation, this.#secrets, this.#fresh, this.#busy, this.#starting]
     this.#looked.of(
       now,
-      [chain, view, own, overlayUp, initialised, connected, ...state],
-      () => (step = this.#decide(around, now)),
+      [chain, waits ? view : noticed, own, overlayUp, initialised, connected, ...state],
+      () => (step = this.#decide(around, noticed, now)),
       () => this.nextDeadline(now),
     )
     return step
   }
 
-  #decide(around: ExecutionSurroundings, now: Instant): ExecutionStep {
+  /** What of the view matters here: the servers. The same object as long as nothing of them changed. */
+  #notice({ chain, view, self }: ExecutionSurroundings, now: Instant): Noticed {
+    const before = this.#noticed.last
+    return this.#noticed.of(now, [chain.newest, view], () => {
+      const plan = chain.newest?.plan
+      const servers = new Set(plan === undefined ? [] : serversOf(plan).map(({ nodeId }) => nodeId))
+      const aliveServers: NodeId[] = []
+      const lists: MemberList[] = []
+      for (const { record, liveness } of plan === undefined ? [] : view.members) {
+        const { nodeId: from, etcd: members } = record
+        if (liveness === 'alive' && servers.has(from)) aliveServers.push(from)
+        if (members.length > 0 && from !== self)
+          lists.push({ from, generation: record.plan.generation, members })
+      }
+      const noticed = { aliveServers, lists }
+      return before !== undefined && sameData(before, noticed) ? before : noticed
+    })
+  }
+
+  /** A unit with the flags of an older spec waits for its turn among all the others, workers included. */
+  #waitsForOthers(chain: Chain): boolean {
+    const plan = chain.newest?.plan
+    if (plan === undefined || this.#record === undefined || this.#record.role === null) return false
+    const role = this.#record.role === 'agent' ? 'agent' : 'server'
+    return this.#record.flags !== flagsKeyOf(role, plan.body.spec.k3s)
+  }
+
+  #decide(around: ExecutionSurroundings, noticed: Noticed, now: Instant): ExecutionStep {
     const plan = around.chain.newest?.plan
     if (plan === undefined) return nothingNew
     const decided = decideK3s({
@@ -141,16 +181,11 @@ export class Execution {
       observation: this.#fresh ? this.#observation : undefined,
       initialised: around.initialised,
       secrets: this.#secrets,
-      lists: memberLists(around.view, around.self),
+      lists: noticed.lists,
       overlayUp: around.overlayUp,
-      aliveNodes: around.view.members
-        .filter((member) => member.liveness === 'alive')
-        .map((member) => member.record.nodeId),
-      peers: around.view.members.map(({ record }) => ({
-        id: record.nodeId,
-        phase: record.phase,
-        generation: record.plan.generation,
-      })),
+      ...(this.#waitsForOthers(around.chain)
+        ? everybody(around.view)
+        : { aliveNodes: noticed.aliveServers, peers: [] }),
       busy: this.#busy || now < this.#retryAt,
       now,
     })
@@ -204,9 +239,14 @@ function notReady(decision: K3sDecision): K3sDecision {
   return { ...decision, phase: 'k3s-starting', note: 'restarting k3s' }
 }
 
-/** What the records of other servers list; an older generation's list is marked as such. */
-function memberLists(view: MembershipView, self: NodeId): MemberList[] {
-  return view.members
-    .filter((member) => member.record.nodeId !== self && member.record.etcd.length > 0)
-    .map(({ record }) => ({ from: record.nodeId, generation: record.plan.generation, members: record.etcd }))
+/** All members, for a unit that waits for its turn among them. */
+function everybody({ members }: MembershipView): Pick<K3sInput, 'aliveNodes' | 'peers'> {
+  return {
+    aliveNodes: members.filter((member) => member.liveness === 'alive').map((member) => member.record.nodeId),
+    peers: members.map(({ record }) => ({
+      id: record.nodeId,
+      phase: record.phase,
+      generation: record.plan.generation,
+    })),
+  }
 }

@@ -74,10 +74,18 @@ export class Reach {
     this.#overlay = state
   }
 
-  /** Says what is wanted of network and overlay now. */
-  settle(plan: ClusterPlan | undefined, view: MembershipView, contacts: readonly PeerAddress[]): void {
+  /**
+   * Says what is wanted of network and overlay now.
+   * @param ways stands for what the overlay reads of the view (`Membership.ways`)
+   */
+  settle(
+    plan: ClusterPlan | undefined,
+    view: MembershipView,
+    ways: object,
+    contacts: readonly PeerAddress[],
+  ): void {
     if (plan !== undefined) {
-      const from = [plan, view, this.#connections]
+      const from = [plan, ways, this.#connections]
       this.#intended.of(this.#context.moment.now, from, () => this.#applyOverlay(plan, view))
     }
     this.#setPace(plan === undefined ? 'forming' : 'settled')

@@ -62,7 +62,9 @@ export function dueTestimony(situation: TestimonySituation): readonly DueStateme
 
 /** The next moment at which `dueTestimony` may have more to say. */
 export function nextTestimonyAt(situation: TestimonySituation): Instant | undefined {
-  const { plan, view, graceUntil, now } = situation
+  const { self, plan, view, graceUntil, now } = situation
+  // Only voters are asked what they think of others.
+  if (!plan.header.voters.includes(self)) return undefined
   const times: Instant[] = []
   const stalled = stalledAt(situation)
   if (stalled !== undefined) times.push(stalled)

@@ -1,7 +1,7 @@
 import { shortId } from '../model/ids.ts'
 import type { NodeId } from '../model/ids.ts'
 import { membersById } from '../model/member.ts'
-import { retiredMax } from '../model/limits.ts'
+import { retiredMax, votersMax } from '../model/limits.ts'
 import type { ClusterPlan, NodeAssignment, OpenChange, PlanBody, Retired } from '../model/plan.ts'
 import type { ClusterSpec } from '../model/spec.ts'
 import type { SignedStatement } from '../model/statement.ts'
@@ -191,6 +191,8 @@ function grant(desk: Desk, draft: Draft): Draft {
 
 function controlPlane(desk: Desk, draft: Draft): Draft {
   const { plan, candidateOf } = desk
+  // Found out when it is asked for: a settled control plane asks for none.
+  let spares: readonly Candidate[] | undefined
   const step = nextRoles({
     parent: plan,
     spec: draft.spec,
@@ -202,9 +204,12 @@ function controlPlane(desk: Desk, draft: Draft): Draft {
     inGrace: desk.now < desk.graceUntil,
     isPresent: desk.present,
     candidateOf,
-    spares: draft.assignments
-      .filter((one) => one.role === 'worker' && desk.stable(one.nodeId) && desk.canServe(one.nodeId))
-      .map((one) => candidateOf(one.nodeId)),
+    get spares() {
+      spares ??= draft.assignments
+        .filter((one) => one.role === 'worker' && desk.stable(one.nodeId) && desk.canServe(one.nodeId))
+        .map((one) => candidateOf(one.nodeId))
+      return spares
+    },
   })
   if (!step.changed) return { ...draft, waits: [...draft.waits, ...step.words] }
   return {
@@ -243,11 +248,12 @@ function retire(desk: Desk, draft: Draft): Draft {
   )
   let result = draft
   for (const leaver of plan.body.assignments) {
-    const now = draft.assignments.find((one) => one.nodeId === leaver.nodeId)
     const proof = desk.deaths.get(leaver.nodeId)
+    if (!left.has(leaver.nodeId) || proof === undefined) continue
+    const now = draft.assignments.find((one) => one.nodeId === leaver.nodeId)
     // A former server stays until etcd no longer lists it: an address in use is not free.
     const free = now?.role === 'worker' && leaver.role === 'worker' && openChange?.node !== leaver.nodeId
-    if (!left.has(leaver.nodeId) || proof === undefined || !free) continue
+    if (!free) continue
     if (listed.some((member) => isMemberOf(member, leaver))) continue
     if (!evidenceFits(result.evidence.length + proof.statements.length)) break
     const { nodeId, name, address4 } = leaver
@@ -311,6 +317,11 @@ function welcome(desk: Desk, draft: Draft): Draft {
 function replaceVoters(desk: Desk, draft: Draft): Draft {
   const { plan, candidateOf } = desk
   const { voters: current, clusterId, generation, phase } = plan.header
+  const retired = new Set(current.filter((id) => !draft.assignments.some((one) => one.nodeId === id)))
+  const dead = new Set(desk.now < desk.graceUntil ? [] : current.filter((id) => desk.deaths.has(id)))
+  const canInitialise = phase !== 'chartered' || current.some((id) => desk.present(id) && desk.canServe(id))
+  // As many as there may be, all of them staying: nobody else need be looked at.
+  if (current.length === votersMax && retired.size + dead.size === 0 && canInitialise) return draft
   const assigned = new Set(draft.assignments.map((one) => one.nodeId))
   const acknowledged = desk.view.members
     .filter(({ record }) => record.plan.clusterId === clusterId && record.plan.generation >= generation)
@@ -318,8 +329,6 @@ function replaceVoters(desk: Desk, draft: Draft): Draft {
   const spares = acknowledged
     .filter((id) => assigned.has(id) && !current.includes(id) && desk.stable(id))
     .map(candidateOf)
-  const retired = new Set(current.filter((id) => !assigned.has(id)))
-  const dead = new Set(desk.now < desk.graceUntil ? [] : current.filter((id) => desk.deaths.has(id)))
   const change = nextVoters({ current, dead, retired, candidateOf, isPresent: desk.present, spares })
   let { voters } = change
   let why = 'The voters change'
