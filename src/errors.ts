@@ -185,6 +185,51 @@ const catalogue = {
     hint: 'Nothing was changed. Move the directory away if it is of no use.',
     exitCode: 1,
   },
+  ERR_IMAGE_TOOLS: {
+    message: 'Building an image needs {names}, and getting them failed: {detail}.',
+    hint: 'On Debian: apt-get install {packages}.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_RIGHTS: {
+    message: 'The Debian root of an image can be made by root only.',
+    hint: 'Run the build as root once: what it makes is cached, and later builds need no rights.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_MIRROR: {
+    message: "This machine's package sources name no mirror of Debian {suite}.",
+    hint: 'Build on a Debian {suite} machine, or name its mirror in /etc/apt/sources.list.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_COMMAND: {
+    message: 'A step of the build failed: {command}: {detail}.',
+    hint: 'The image of before is whole. `npm run image` starts again; finished stages are cached.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_CONTENT: {
+    message: 'The image cannot be made of this: {detail}.',
+    hint: 'Remove `.cache/image/base-*` to have the Debian root made anew.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_CHECKOUT: {
+    message: 'An image is built from the source of muster, and {path} is not there.',
+    hint: 'Run `npm ci && npm run image` in a checkout of the repository.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_KEY: {
+    message: 'The signing key {path} cannot be used: {detail}.',
+    hint: 'It is an Ed25519 key in PEM: `openssl genpkey -algorithm ed25519 -out FILE`.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_CONFIG_SIZE: {
+    message: 'The configuration has {bytes} bytes; a medium has room for {most}.',
+    hint: 'Move long files to a place that the machine fetches them from, or into the image with `--tree`.',
+    exitCode: 4,
+  },
+  ERR_IMAGE_UNKNOWN: {
+    message: '{path} is no image of muster: {detail}.',
+    hint: '`muster image build` makes one: `muster.iso`, and the directory `image` with the files of it.',
+    exitCode: 1,
+  },
 } as const satisfies Record<string, CatalogueEntry>
 
 export type ErrorCode = keyof typeof catalogue

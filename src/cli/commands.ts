@@ -3,6 +3,7 @@ import { aboutCommands } from './commands/about.ts'
 import { agentCommand } from './commands/agent.ts'
 import { configCommands } from './commands/config.ts'
 import { getCommands } from './commands/get.ts'
+import { imageCommands } from './commands/image.ts'
 import { kubeconfigCommand } from './commands/kubeconfig.ts'
 import { labHostCommands } from './commands/lab-hosts.ts'
 import { labCommands } from './commands/lab.ts'
@@ -16,6 +17,7 @@ import { waitCommand } from './commands/wait.ts'
 export const commands: readonly Command[] = [
   ...labCommands,
   ...labHostCommands,
+  ...imageCommands,
   ...tokenCommands,
   ...configCommands,
   agentCommand,
