@@ -59,7 +59,7 @@ export interface BuildResult {
   readonly stages: readonly { readonly name: string; readonly ms: number }[]
 }
 
-/** Where files are put for k3s: `muster-early` links them to where it looks, which is a partition of its own. */
+/** Where container images are put: the initrd links them to where k3s looks, which is a partition of its own. */
 const airgapDirectory = 'usr/lib/muster/airgap'
 
 /**

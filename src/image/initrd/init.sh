@@ -169,6 +169,8 @@ within_time() {
     sleep 0.2
     load_drivers
   done
+  # A loop ends with what its last round ended with.
+  return 0
 }
 
 open_live() {
@@ -249,6 +251,20 @@ put_machine_id() {
   cat $file >$top/etc/machine-id
 }
 
+# k3s looks for container images in a directory that persists: links lead to those of this image, and to no other's.
+link_airgap() {
+  from=/usr/lib/muster/airgap
+  to=$top/var/lib/rancher/k3s/agent/images
+  for link in "$to"/*; do
+    case $(readlink "$link" 2>/dev/null) in $from/*) rm "$link" ;; esac
+  done
+  for file in "$top$from"/*; do
+    [ -e "$file" ] || continue
+    mkdir -p "$to"
+    ln -s "$from/${file##*/}" "$to/${file##*/}"
+  done
+}
+
 # For chroot; moved for good at the end.
 mount --bind /dev $top/dev
 mount --bind /proc $top/proc
@@ -263,6 +279,7 @@ case $mode in
     bind $top/config/state /var/lib/muster
     if mount_ext4 muster-persistent /persist rw; then
       for path in $(cat /etc/muster/persistent); do bind "$top/persist$path" "$path"; done
+      link_airgap
     else
       warn "nothing of k3s is kept: /persist is missing. It was not formatted; the machine goes on without it"
       : >$state/persist-failed

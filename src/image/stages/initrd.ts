@@ -8,7 +8,7 @@ import { alwaysLoaded } from './modules.ts'
 const script = new URL('../initrd/init.sh', import.meta.url)
 
 const applets =
-  'awk cat chroot cut cp dd dmesg echo find grep head hexdump losetup ls mkdir mknod modprobe mount mv printf readlink reboot rm sed sh sleep sort switch_root sync tail test tr umount uname'.split(
+  'awk cat chroot cut cp dd dmesg echo find grep head hexdump ln losetup ls mkdir mknod modprobe mount mv printf readlink reboot rm sed sh sleep sort switch_root sync tail test tr umount uname'.split(
     ' ',
   )
 
