@@ -165,6 +165,16 @@ const catalogue = {
     hint: 'Is it installed and in the PATH of the agent? `muster` needs iproute2 for its overlay.',
     exitCode: 1,
   },
+  ERR_FETCH: {
+    message: '{url} cannot be fetched: {detail}.',
+    hint: 'It needs the network; a site without one keeps such files in the configuration or in the image.',
+    exitCode: 1,
+  },
+  ERR_NOT_A_MACHINE: {
+    message: 'This system does not run from an image of muster.',
+    hint: 'Users, files and mounts of another system are left alone. `--root DIR` works on a directory.',
+    exitCode: 1,
+  },
   ERR_OVERLAY_DEVICE: {
     message: 'The overlay device {device} cannot be used: {detail}.',
     hint: 'It needs /dev/net/tun (`modprobe tun`) and CAP_NET_ADMIN, and no other program on that device.',

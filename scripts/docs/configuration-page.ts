@@ -60,7 +60,8 @@ machines, where Kairos makes one.
 
 const machineGuide = `
 The keys for the machine itself (\`users\`, \`ssh_authorized_keys\`, \`write_files\`, \`runcmd\`, \`stages\`, \`install\`, \`upgrade\`,
-\`reset\`, \`bundles\`, …) are checked as strictly as the others. They are read, not yet acted on.
+\`reset\`, \`bundles\`, …) are checked as strictly as the others. A machine that runs from an image of muster carries them
+out: docs/machine.md says which, when and how. An agent on another system leaves them alone, and says so.
 `
 
 /** docs/configuration.md, from the schema and the table of Kairos keys. */

@@ -1,11 +1,9 @@
 import type { CertifiedHeader } from '../../src/core/model/plan.ts'
 import type { Register } from '../../src/core/consensus/register.ts'
+import type { K3sRecord } from '../../src/core/k3s/record.ts'
 import type { Watcher } from '../world/watcher.ts'
 
-/**
- * What a bulk run of hostile seeds must have met at least once, or it proves nothing. A counter that stays at zero fails
- * the run.
- */
+/** Everything that is counted. Which of them a bulk run must have met is in `required.ts`. */
 export const coverageNames = [
   'charter certified',
   'grant certified',
@@ -28,6 +26,11 @@ export const coverageNames = [
   'partition of a running cluster',
   'forged message refused',
   'peer cut off',
+  'garbage named',
+  'corrupt frame that reads as a message',
+  'other version named',
+  'two votes in one ballot found out',
+  'bad plan refused',
   'too many identities refused a birth',
   'followed a plan as a stranger',
   'plan heard of before it was held',
@@ -40,12 +43,18 @@ export const coverageNames = [
   'k3s data put aside',
   'initialiser died before its statement',
   'initialiser died after its statement',
-  'dead node retired',
+  'leaver retired',
+  'k3s data lost by hand',
   'control plane replaced',
   'voters changed',
   'operator order carried out',
   'orderly stop',
   'healed and formed',
+  'real keys and bytes',
+  'fork by surplus machines',
+  'fork by a put-back disk',
+  'fork by a copied disk',
+  'fork by a two-faced voter',
 ] as const
 export type CoverageName = (typeof coverageNames)[number]
 
@@ -65,13 +74,25 @@ export function coverageWatcher(coverage: Coverage): Watcher {
   let charters = 0
   const seen = new Set<string>()
   const held = new Map<string, CertifiedHeader['header']>()
+  /** Grants of which a member of the team has written down that it is ready. */
+  const ready = new Set<string>()
+  /** Machines that run on a disk that was put back. */
+  const putBack = new Set<number>()
   return {
+    booted: (machine) => {
+      if (machine.disk.wasPutBack) putBack.add(machine.index)
+      else putBack.delete(machine.index)
+    },
     persisting: (machine, writes) => {
       writing.add(machine.index)
       for (const write of writes) {
         if (write.op === 'append') {
           const { header, certificate } = write.value as CertifiedHeader
           promisedAt.delete(machine.index)
+          const { chain = [] } = machine.disk.document ?? {}
+          const isFirst = header.generation === 0 && chain.length === 0
+          if (isFirst && !header.voters.includes(machine.identity?.id ?? ''))
+            coverage.count('followed a plan as a stranger')
           const key = `${header.clusterId} ${header.generation} ${header.bodyHash}`
           const before = held.get(`${header.clusterId} ${header.generation - 1}`)
           held.set(`${header.clusterId} ${header.generation}`, header)
@@ -83,6 +104,8 @@ export function coverageWatcher(coverage: Coverage): Watcher {
           }
           if (header.phase === 'granted' && header.grant?.number === header.generation) {
             coverage.count(before?.grant === null ? 'grant certified' : 'grant revoked')
+            if (ready.has(`${header.clusterId} ${before?.grant?.number}`))
+              coverage.count('revocation beat a ready team')
           }
           if (header.phase === 'active' && before?.phase === 'granted') coverage.count('active certified')
           if (before !== undefined && before.voters.join() !== header.voters.join())
@@ -94,10 +117,13 @@ export function coverageWatcher(coverage: Coverage): Watcher {
         } else if (write.key === 'register') {
           const { promised, accepted } = write.value as Register
           promisedAt.set(machine.index, promised !== null && accepted === null)
+        } else if (write.key === 'k3s') {
+          const { clusterId, grant, ready: isReady } = write.value as K3sRecord
+          if (isReady) ready.add(`${clusterId} ${grant}`)
         } else if (write.key === 'plan') {
           const { body } = (write.value as { plan: { body: { retired: unknown[]; operatorSerial: number } } })
             .plan
-          if (body.retired.length > 0) coverage.count('dead node retired')
+          if (body.retired.length > 0) coverage.count('leaver retired')
           if (body.operatorSerial > 0) coverage.count('operator order carried out')
         }
       }
@@ -119,6 +145,7 @@ export function coverageWatcher(coverage: Coverage): Watcher {
           stated.stated ? 'initialiser died after its statement' : 'initialiser died before its statement',
         )
       }
+      if (why === 'k3s data deleted' && stated !== undefined) coverage.count('k3s data lost by hand')
       if (why === 'orderly') coverage.count('orderly stop')
       if (why === 'a clone starts anew') coverage.count('clone found out')
     },
@@ -130,11 +157,13 @@ export function coverageWatcher(coverage: Coverage): Watcher {
           return
         case 'event':
           if (effect.reason === 'Clone') coverage.count('clone found out')
-          if (effect.reason === 'RolledBackDisk') {
-            coverage.count('rolled-back disk found out')
-          }
+          if (effect.reason === 'RolledBackDisk') coverage.count('rolled-back disk found out')
+          if (effect.reason === 'Equivocation' && effect.message.includes('two different votes'))
+            coverage.count('two votes in one ballot found out')
           return
         case 'send':
+          if (putBack.has(machine.index) && ['promise', 'accept'].includes(effect.message.kind))
+            coverage.count('rolled-back disk voted')
           return countSend(machine.disk.document?.chain.length ?? 0, effect.message, coverage)
         default:
       }
@@ -142,6 +171,11 @@ export function coverageWatcher(coverage: Coverage): Watcher {
     dropped: (_serial, _from, _to, why) => {
       if (why === 'lost') coverage.count('message lost')
       if (why === 'off') coverage.count('message to a machine that restarted')
+      if (why === 'garbage') coverage.count('garbage named')
+      if (why === 'unsigned') coverage.count('corrupt frame that reads as a message')
+    },
+    refused: (_machine, _peer, code) => {
+      if (code === 'ProtocolVersion') coverage.count('other version named')
     },
     fault: (fault) => {
       if (fault.kind === 'cut') {
@@ -163,11 +197,15 @@ export function coverageWatcher(coverage: Coverage): Watcher {
   }
 }
 
+/** Reasons of judges for plans that the simulator's liars make. */
+const badPlans: ReadonlySet<string> = new Set(['AddressTwice', 'NodeLost', 'RoleWithoutChange', 'TeamRoles'])
+
 function countSend(length: number, message: { kind: string; reason?: string }, coverage: Coverage): void {
   if (message.kind === 'refuse' && message.reason === 'HigherPromise')
     coverage.count('promise refused for a higher one')
   if (message.kind === 'refuse' && message.reason === 'TooManyIdentities')
     coverage.count('too many identities refused a birth')
+  if (message.kind === 'refuse' && badPlans.has(message.reason ?? '')) coverage.count('bad plan refused')
   if (message.kind === 'vote-check') coverage.count('restarted voter asked the others')
   if (message.kind === 'plan-request' && length === 0) coverage.count('plan heard of before it was held')
 }

@@ -4,6 +4,7 @@ import type { Message, ProposeMessage } from '../../src/core/model/message.ts'
 import type { Ballot, CertifiedHeader, CertifiedPlan } from '../../src/core/model/plan.ts'
 import { planHash } from '../../src/core/model/plan-hash.ts'
 import { premiseOf } from '../run/premise.ts'
+import { doubleVotes } from '../world/liar.ts'
 import type { Machine } from '../world/machine.ts'
 import type { World } from '../world/world.ts'
 import type { Watcher } from '../world/watcher.ts'
@@ -113,7 +114,7 @@ export function voteChecker(world: () => World, violations: Violations): Watcher
     },
     fault: (fault) => {
       const id = 'node' in fault ? world().machines[fault.node]?.identity?.id : undefined
-      if (fault.kind === 'lie' && fault.how === 'equivocate' && id !== undefined) liars.add(id)
+      if (fault.kind === 'lie' && doubleVotes.has(fault.how) && id !== undefined) liars.add(id)
     },
     delivered: (_serial, from, to, message) => {
       if (message.kind === 'vote-check-reply') answers.get(to.index)?.add(from.identity?.id ?? '')

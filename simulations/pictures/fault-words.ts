@@ -20,6 +20,6 @@ export function fieldWords(fault: object): string {
 /** Where a fault of a plan strikes: a machine, or links between two sides. */
 export function faultPlace(fault: Fault): string {
   if ('node' in fault) return String(fault.node)
-  const isOneWay = fault.kind === 'clog' || fault.oneWay
+  const isOneWay = fault.kind !== 'cut' || fault.oneWay
   return `${fewNodes(fault.from)} ${isOneWay ? '→' : '|'} ${fewNodes(fault.to)}`
 }

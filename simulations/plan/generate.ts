@@ -1,5 +1,6 @@
 import type { Random } from '../../src/core/model/random.ts'
 import { stream } from '../kernel/streams.ts'
+import { beyondPremise } from './beyond-premise.ts'
 import type { Fault, Plan } from './plan.ts'
 
 /** Fault sets by name. */
@@ -12,6 +13,8 @@ export const presets = [
   'disks',
   'liars',
   'k3s',
+  'versions',
+  'beyond-premise',
 ] as const
 export type Preset = (typeof presets)[number]
 
@@ -63,12 +66,21 @@ const classes: Readonly<Record<string, readonly Preset[]>> = {
   'slow-disk': ['hostile', 'disks'],
   'full-disk': ['hostile', 'disks'],
   'clock-jump': ['hostile', 'crashes'],
-  lie: ['liars'],
-  equivocate: ['liars'],
+  lie: ['liars', 'hostile'],
+  equivocate: ['liars', 'hostile'],
   'k3s-hang': ['hostile', 'k3s'],
   'k3s-failure': ['hostile', 'k3s'],
   'k3s-lost-reply': ['hostile', 'k3s'],
-  order: ['hostile'],
+  order: ['hostile', 'versions'],
+  fewer: ['hostile', 'liars', 'versions'],
+  late: ['hostile', 'liars'],
+  'long-death': ['hostile', 'crashes'],
+  leave: ['hostile'],
+  nat: ['hostile'],
+  corrupt: ['hostile', 'liars'],
+  echo: ['hostile', 'liars'],
+  upgrade: ['versions', 'hostile'],
+  'k3s-wipe': ['hostile', 'k3s'],
 }
 
 /** Makes a plan from a seed. The same options make the same plan; each class draws from a stream of its own. */
@@ -79,22 +91,28 @@ export function generatePlan(options: GenerateOptions): Plan {
   const on = new Map<string, boolean>()
   for (const [name, drawnBy] of Object.entries(classes)) {
     // A preset with one purpose always has it; rare things are rare.
-    const share = rareShare[name] ?? 0.5
+    const share = shareIn[preset]?.[name] ?? rareShare[name] ?? 0.5
     on.set(name, drawnBy.includes(preset) && (swarm.unit() < share || name === always[preset]))
   }
   const horizonMs = Math.round(
     options.minutes === undefined
       ? preset === 'clean'
         ? 8_000
-        : shape.between(10_000, 45_000)
+        : shape.between(10_000, 45_000) + (on.get('long-death') === true ? longDeathMs : 0)
       : options.minutes * 60_000,
   )
   const spread = shape.unit() < 0.5 ? 500 : 15_000
   const boots = Array.from({ length: nodes }, () => Math.floor(shape.unit() * spread))
-  const expect = options.expect ?? nodes
   const has = (name: string): boolean => on.get(name) === true
   const draw = (name: string): Random => stream(seed, `plan/${name}`)
-  return {
+  // The fewest of which no two groups fit into the site, as long as nobody comes back as somebody new.
+  const expect = options.expect ?? (has('fewer') ? Math.floor(nodes / 2) + 1 : nodes)
+  if (has('late')) {
+    const late = draw('late')
+    for (let count = 1 + late.below(2); count > 0; count--)
+      boots[late.below(nodes)] = Math.floor(late.between(15_000, 40_000))
+  }
+  const plan: Plan = {
     format: 'muster-plan/1',
     seed,
     nodes,
@@ -103,6 +121,8 @@ export function generatePlan(options: GenerateOptions): Plan {
     boots,
     segments: has('segments') ? boots.map(() => draw('segments').below(3)).map((_, index) => index % 2) : [],
     noPath: has('no-path') && nodes > 2 ? [pair(draw('no-path'), nodes)] : [],
+    ...(has('nat') ? { nats: natsOf(draw('nat'), nodes) } : {}),
+    ...(has('upgrade') ? { versions: versionsOf(draw('versions'), nodes) } : {}),
     network: {
       delayMs: [0.2, draw('delay').unit() < 0.5 ? 3 : 80],
       tail: has('tails') ? draw('tails').between(0.001, 0.1) : 0,
@@ -125,6 +145,7 @@ export function generatePlan(options: GenerateOptions): Plan {
     patienceMs: 300_000,
     crypto: seed % realEvery === realEvery - 1 ? 'real' : 'tagged',
   }
+  return preset === 'beyond-premise' ? beyondPremise(plan) : plan
 }
 
 const always: Partial<Record<Preset, string>> = {
@@ -132,7 +153,18 @@ const always: Partial<Record<Preset, string>> = {
   'partition-at-birth': 'cut',
   crashes: 'power-cut',
   liars: 'lie',
+  versions: 'upgrade',
 }
+
+/** What is rare elsewhere, and what a preset is for. */
+const shareIn: Partial<Record<Preset, Readonly<Record<string, number>>>> = {
+  liars: { equivocate: 0.4, fewer: 0.5, corrupt: 0.4 },
+  crashes: { 'long-death': 0.2 },
+  versions: { fewer: 0.5 },
+}
+
+/** So much longer a run is where a machine is dead for long enough to be replaced. */
+const longDeathMs = 60_000
 
 const rareShare: Readonly<Record<string, number>> = {
   wipe: 0.2,
@@ -141,7 +173,17 @@ const rareShare: Readonly<Record<string, number>> = {
   'bit-rot': 0.15,
   'no-path': 0.2,
   order: 0.2,
-  equivocate: 0.3,
+  lie: 0.08,
+  equivocate: 0.08,
+  fewer: 0.2,
+  late: 0.15,
+  'long-death': 0.08,
+  leave: 0.1,
+  nat: 0.1,
+  corrupt: 0.15,
+  echo: 0.2,
+  upgrade: 0.05,
+  'k3s-wipe': 0.06,
 }
 
 function makeFaults(
@@ -190,6 +232,7 @@ function makeFaults(
     forMs: lasts(random),
     node,
     keeps: random.unit() < 0.5,
+    torn: random.unit() < 0.3,
   }))
   times('crash-at-write', 6, (random, at, node) => ({
     kind: 'crash-at-write',
@@ -243,14 +286,14 @@ function makeFaults(
     at: Math.floor(at / 3),
     forMs: horizonMs,
     node,
-    how: random.sample(['forge', 'flood', 'withhold', 'replay'] as const, 1)[0] ?? 'forge',
+    how: random.sample(['forge', 'flood', 'withhold', 'replay', 'newer'] as const, 1)[0] ?? 'forge',
   }))
-  times('equivocate', 1, (_random, _at, node) => ({
+  times('equivocate', 1, (random, at, node) => ({
     kind: 'lie',
-    at: 1_000,
+    at: random.unit() < 0.5 ? 600 : at,
     forMs: horizonMs,
     node,
-    how: 'equivocate',
+    how: random.sample(['equivocate', 'two-faced', 'bad-plan'] as const, 1)[0] ?? 'equivocate',
   }))
   times('k3s-hang', 3, (random, at, node) => ({ kind: 'k3s-hang', at, forMs: lasts(random, 60_000), node }))
   times('k3s-failure', 2, (random, at, node) => ({ kind: 'k3s-failure', at, forMs: lasts(random), node }))
@@ -258,6 +301,47 @@ function makeFaults(
     kind: 'k3s-lost-reply',
     at,
     forMs: lasts(random),
+    node,
+  }))
+  times('long-death', 1, (random, _at, node) => ({
+    kind: 'power-cut',
+    at: Math.floor(random.between(0.3, 0.6) * horizonMs),
+    forMs: Math.floor(random.between(30_000, 90_000)),
+    node,
+    keeps: true,
+  }))
+  times('leave', 1, (random, at, node) => ({
+    kind: 'leave',
+    at: Math.floor((at + random.between(1, 2) * horizonMs) / 3),
+    node,
+  }))
+  times('corrupt', 2, (random, at) => {
+    const [from, to] = sides(random, nodes)
+    return {
+      kind: 'corrupt',
+      at,
+      forMs: lasts(random, 5_000),
+      from,
+      to,
+      share: random.between(0.005, 0.1),
+    }
+  })
+  times('echo', 2, (random, at) => {
+    const [from, to] = sides(random, nodes)
+    const afterMs = Math.floor(random.between(500, 20_000))
+    return { kind: 'echo', at, forMs: lasts(random, 4_000), from, to, afterMs }
+  })
+  times('upgrade', nodes, (random, at, node) => ({
+    kind: 'upgrade',
+    at,
+    forMs: lasts(random, 5_000),
+    node,
+    version: 2,
+  }))
+  times('k3s-wipe', 1, (random, at, node) => ({
+    kind: 'k3s-wipe',
+    at: Math.floor((at + horizonMs) / 2),
+    forMs: lasts(random, 5_000),
     node,
   }))
   times('order', 1, (random, at, node) => ({
@@ -282,6 +366,18 @@ function pair(random: Random, nodes: number): [number, number] {
     2,
   )
   return [a, b]
+}
+
+/** Machines behind two NATs, and at least one behind none: the others meet through it. */
+function natsOf(random: Random, nodes: number): number[] {
+  const open = random.below(nodes)
+  return Array.from({ length: nodes }, (_, index) => (index === open ? 0 : random.below(3)))
+}
+
+/** Some machines come with the next version of the protocol from the start. */
+function versionsOf(random: Random, nodes: number): number[] {
+  const share = random.unit()
+  return Array.from({ length: nodes }, () => (random.unit() < share ? 2 : 1))
 }
 
 /** All machines in half of the seeds, any other set in the rest; what a quorum needs is added when the time comes. */

@@ -21,8 +21,18 @@ const cut = z.object({
 /** One fault. `at` is virtual time in milliseconds; `forMs` how long it lasts. */
 export const faultSchema = z.discriminatedUnion('kind', [
   cut,
-  /** Power off and on again. What was not synced is kept or lost, as `keeps` says. */
-  z.object({ kind: z.literal('power-cut'), at: ms, forMs: ms, node, keeps: z.boolean() }),
+  /**
+   * Power off and on again. What was not synced is kept or lost, as `keeps` says; `torn`: one copy of the state was
+   * being written and reads back wrong.
+   */
+  z.object({
+    kind: z.literal('power-cut'),
+    at: ms,
+    forMs: ms,
+    node,
+    keeps: z.boolean(),
+    torn: z.boolean().optional(),
+  }),
   /** Power off at the first write after `at`, just before it is durable or just after, before anything is said. */
   z.object({ kind: z.literal('crash-at-write'), at: ms, forMs: ms, node, after: z.boolean() }),
   /** Power off at the `count`-th effect of this kind after `at`, just before or after it is carried out. */
@@ -64,15 +74,43 @@ export const faultSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('rollback'), at: ms, forMs: ms, node, backMs: ms }),
   /** A copy of the disk wakes up in one more machine. */
   z.object({ kind: z.literal('clone'), at: ms, node }),
+  /** Somebody deletes the data of k3s, and leaves the identity: the machine starts with the one and without the other. */
+  z.object({ kind: z.literal('k3s-wipe'), at: ms, forMs: ms, node }),
+  /** Bits of these frames flip in the sender's memory, where no seal of a link shows it. */
+  z.object({
+    kind: z.literal('corrupt'),
+    at: ms,
+    forMs: ms,
+    from: z.array(node),
+    to: z.array(node),
+    share,
+  }),
+  /** Frames on these links come once more, so much later, over whatever connection there is by then. */
+  z.object({
+    kind: z.literal('echo'),
+    at: ms,
+    forMs: ms,
+    from: z.array(node),
+    to: z.array(node),
+    afterMs: ms,
+  }),
+  /** The agent goes down and comes back with this version of the protocol. */
+  z.object({ kind: z.literal('upgrade'), at: ms, forMs: ms, node, version: z.number().int().min(1) }),
+  /** Root asks the machine to leave for good; where that is allowed it is switched off afterwards. No fault. */
+  z.object({ kind: z.literal('leave'), at: ms, node }),
   /** k3s neither starts nor answers on this machine. */
   z.object({ kind: z.literal('k3s-hang'), at: ms, forMs: ms, node }),
-  /** A member that lies: two votes in one ballot, records of others, noise, or silence as a voter. */
+  /**
+   * A member that lies: both of two votes in one ballot to all (`equivocate`), to each the one that it likes to hear
+   * (`two-faced`), a plan that breaks a promise, words of others, noise, silence as a voter, old words again, or
+   * messages with a field that this version does not know (`newer`).
+   */
   z.object({
     kind: z.literal('lie'),
     at: ms,
     forMs: ms,
     node,
-    how: z.enum(['equivocate', 'forge', 'flood', 'withhold', 'replay']),
+    how: z.enum(['equivocate', 'two-faced', 'bad-plan', 'forge', 'flood', 'withhold', 'replay', 'newer']),
   }),
 ])
 
@@ -103,6 +141,10 @@ export const planSchema = z.object({
   segments: z.array(z.number().int().min(0)),
   /** Pairs that can never connect (both behind a NAT). */
   noPath: z.array(z.tuple([node, node])),
+  /** The NAT that each machine is behind, 0: none. Machines behind two different ones can never connect. */
+  nats: z.array(z.number().int().min(0)).optional(),
+  /** Version of the protocol of each machine at its first start; 1 where it is not said. */
+  versions: z.array(z.number().int().min(1)).optional(),
   network: z.object({
     delayMs: range,
     /** Share of messages that take `tailMs`. */

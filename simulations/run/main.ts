@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import { parseArgs } from 'node:util'
+import { lackingCoverage, requirementOf } from '../checkers/required.ts'
 import { comparedRules, compareWithKairos, formatComparison } from '../kairos/compare.ts'
 import { runMutants } from '../mutants/run-mutants.ts'
 import { quantileMs } from '../pictures/distribution.ts'
@@ -27,7 +28,8 @@ const help = `npm run sim -- [options]
   --picture FILE.html                        a page about the run, or about all runs
 
 faults: ${presets.join(', ')}
-Exit code 1: a promise was broken; the shrunk plan is on disk and the command to replay it is printed.`
+Exit code 1: a promise was broken; the shrunk plan is on disk and the command to replay it is printed. Or: so many seeds
+must meet what checkers/required.ts names for their preset, and did not.`
 
 const { values } = parseArgs({
   options: {
@@ -105,7 +107,7 @@ async function bulk(seedStart: number): Promise<number> {
     writeFileSync(values.picture, renderSummary(summary))
   }
   const first = tally.violations[0]
-  if (first === undefined) return 0
+  if (first === undefined) return lacks(setting.faults, tally) ? 1 : 0
   const plan = generatePlan({ ...setting, seed: first.seed })
   say(`\nshrinking seed ${first.seed} (${first.invariant}) …`)
   keep(
@@ -113,6 +115,23 @@ async function bulk(seedStart: number): Promise<number> {
     first.invariant,
   )
   return 1
+}
+
+/** Whether the runs did not meet what they must; says so. */
+function lacks(preset: Preset, { runs, coverage }: Tally): boolean {
+  const requirement = requirementOf(preset)
+  if (requirement === undefined) return false
+  const never = lackingCoverage(requirement, runs, coverage)
+  if (never === undefined) {
+    say(`  not enough seeds to require what must happen in ${requirement.seeds}`)
+    return false
+  }
+  if (never.length === 0) {
+    say(`  all ${requirement.names.length} things that must happen in ${requirement.seeds} seeds did`)
+    return false
+  }
+  say(`  the world is too kind, these runs prove nothing. Never happened: ${never.join(', ')}`)
+  return true
 }
 
 function replay(what: string): number {

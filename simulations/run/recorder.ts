@@ -91,6 +91,9 @@ export class Recorder {
       const how = fault.kind === 'clog' ? 'clog' : fault.oneWay ? 'one-way' : 'partition'
       return this.#push({ kind: 'partition', how, groups: [fault.from, fault.to], until })
     }
+    if (fault.kind === 'corrupt' || fault.kind === 'echo') {
+      return this.#push({ kind: 'fault', what: fault.kind, nodes: fault.from, text: JSON.stringify(fault) })
+    }
     if (fault.kind === 'pause') this.#push({ kind: 'pause', node: fault.node, until })
     this.#push({ kind: 'fault', what: fault.kind, nodes: [fault.node], text: JSON.stringify(fault) })
   }

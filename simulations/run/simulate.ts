@@ -1,4 +1,5 @@
 import { birthChecker } from '../checkers/birth.ts'
+import type { CoverageName } from '../checkers/coverage.ts'
 import { Coverage, coverageWatcher } from '../checkers/coverage.ts'
 import { durabilityChecker } from '../checkers/durability.ts'
 import { evidenceChecker } from '../checkers/evidence.ts'
@@ -6,6 +7,7 @@ import { executionChecker } from '../checkers/execution.ts'
 import { lineageChecker } from '../checkers/lineage.ts'
 import type { Lineages } from '../checkers/lineage.ts'
 import { agree, coreToHeal, lacks } from '../checkers/liveness.ts'
+import { namingChecker } from '../checkers/naming.ts'
 import { plannerChecker } from '../checkers/planner.ts'
 import { recordChecker } from '../checkers/records.ts'
 import { Violations } from '../checkers/violations.ts'
@@ -57,6 +59,7 @@ export function simulate(plan: Plan, options: SimulateOptions = {}): SimulatedRu
     voteChecker(getWorld, violations),
     birthChecker(getWorld, violations),
     evidenceChecker(getWorld, violations),
+    namingChecker(getWorld, violations),
     {
       broke: (machine, error) => {
         const text = error instanceof Error ? `${error.message} ${stackLine(error)}` : String(error)
@@ -68,6 +71,7 @@ export function simulate(plan: Plan, options: SimulateOptions = {}): SimulatedRu
   const world = new World(plan, watchers, options.core)
   made.world = world
   const { timeline } = world
+  if (plan.crypto === 'real') coverage.count('real keys and bytes')
 
   while (!violations.any && timeline.step(plan.horizonMs)) checkForks(world, lineages, violations)
   const forked = isForked(lineages)
@@ -76,6 +80,8 @@ export function simulate(plan: Plan, options: SimulateOptions = {}): SimulatedRu
   if (healed?.kind === 'core') allActiveMs = converge(world, healed.machines, lineages, violations)
   if (allActiveMs !== undefined) coverage.count('healed and formed')
 
+  const premise = premiseOf(world)
+  if (!premise && isForked(lineages)) coverage.count(forkCause(plan))
   const text = `${digest.text}${violations.all.map(({ invariant }) => invariant).join('')}`
   return {
     result: {
@@ -83,7 +89,7 @@ export function simulate(plan: Plan, options: SimulateOptions = {}): SimulatedRu
       events: digest.count,
       virtualMs: timeline.now,
       violations: violations.all,
-      premise: premiseOf(world),
+      premise,
       forked: isForked(lineages),
       excused: healed?.kind === 'excused' ? healed.why : '',
       coverage: coverage.counts,
@@ -107,17 +113,21 @@ function converge(
   for (let look = plan.horizonMs + lookEveryMs; look <= end; look += lookEveryMs) {
     while (!violations.any && timeline.step(look)) checkForks(world, lineages, violations)
     if (violations.any) return undefined
-    const missing = core.some((index) => lacks(world.machines[index]!) !== undefined)
-    if (!missing && agree(world, core)) return timeline.now
+    if (!lacking(world, core).some(({ missing }) => missing !== undefined) && agree(world, core))
+      return timeline.now
   }
   // Two charters may have been certified before the horizon and found out after it.
   if (isForked(lineages)) return undefined
-  for (const index of core) {
-    const missing = lacks(world.machines[index]!)
+  for (const { index, missing } of lacking(world, core)) {
     if (missing !== undefined) violations.add(missing.invariant, timeline.now, index, missing.text)
   }
   if (!violations.any) violations.add('L4', timeline.now, -1, 'the healed core does not hold one newest plan')
   return undefined
+}
+
+function lacking(world: World, core: readonly number[]) {
+  const owed = core.filter((index) => !world.leaving.has(index))
+  return owed.map((index) => ({ index, missing: lacks(world.machines[index]!) }))
 }
 
 function isForked({ charters, split }: Lineages): boolean {
@@ -135,6 +145,13 @@ function checkForks(world: World, lineages: Lineages, violations: Violations): v
   if (!premiseOf(world)) return
   if (active.size > 1) violations.add('S2', now, -1, 'two clusters are active')
   if (charters.size > 1) violations.add('S1', now, -1, `${charters.size} charters were certified`)
+}
+
+function forkCause({ faults }: Plan): CoverageName {
+  const kinds = new Set(faults.map(({ kind }) => kind))
+  if (kinds.has('rollback')) return 'fork by a put-back disk'
+  if (kinds.has('clone')) return 'fork by a copied disk'
+  return kinds.has('lie') ? 'fork by a two-faced voter' : 'fork by surplus machines'
 }
 
 function stackLine(error: Error): string {

@@ -21,6 +21,7 @@ export interface Document {
 export class Disk {
   #copies: readonly [Document | undefined, Document | undefined] = [undefined, undefined]
   #damaged = false
+  #putBack = false
   /** What the disk held, for a while back: a virtual machine's snapshots. */
   #history: { readonly at: number; readonly document: Document }[] = []
   readonly #encoded: boolean
@@ -45,6 +46,11 @@ export class Disk {
     return { document: newest, lost }
   }
 
+  /** Whether the identity on this disk has lived on after what the disk holds of it. */
+  get wasPutBack(): boolean {
+    return this.#putBack
+  }
+
   /** What is durable now; undefined on an empty disk. */
   get document(): Document | undefined {
     return this.#copies[0] ?? this.#copies[1]
@@ -53,6 +59,7 @@ export class Disk {
   /** A new identity on an empty disk. */
   create(identity: Identity, birth: BirthRecord): Document {
     const document = { identity, birth, values: {}, chain: [], sequence: 1 }
+    this.#putBack = false
     this.#copies = [document, document]
     return document
   }
@@ -62,6 +69,13 @@ export class Disk {
     const next = this.#after(writes)
     if (this.#remembers && this.document !== undefined) this.#history.push({ at, document: this.document })
     this.#copies = [next, next]
+  }
+
+  /** A persist that was cut in the middle of a copy: that one reads back wrong, and the other is whole. */
+  tear(writes: readonly Write[], keeps: boolean): void {
+    const whole = keeps ? this.#after(writes) : this.document
+    this.#copies = keeps ? [whole, undefined] : [undefined, whole]
+    this.#damaged = whole !== undefined
   }
 
   adoptBirth(birth: BirthRecord): void {
@@ -74,7 +88,7 @@ export class Disk {
   /** One copy reads back wrong, or both. */
   rot(copies: number): void {
     const [, b] = this.#copies
-    this.#damaged = this.document !== undefined
+    this.#damaged ||= this.document !== undefined
     this.#copies = copies === 1 ? [undefined, b] : [undefined, undefined]
   }
 
@@ -90,6 +104,7 @@ export class Disk {
     if (document === undefined || kept === undefined || kept === document) return false
     if (kept.identity !== document.identity) return false
     this.#copies = [kept, kept]
+    this.#putBack = true
     return true
   }
 

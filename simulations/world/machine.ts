@@ -121,10 +121,14 @@ export class Machine {
     this.#turn()
   }
 
-  /** The power goes now: a persist that is under way leaves the old state or, if `keeps`, the new one. */
-  cutPersist(keeps: boolean): void {
-    if (this.#writing === undefined || !keeps) return
-    this.#persist(this.#writing)
+  /**
+   * The power goes now: a persist that is under way leaves the old state or, if `keeps`, the new one. `torn`: in one
+   * copy only, and the other one is damaged.
+   */
+  cutPersist(keeps: boolean, torn: boolean): void {
+    if (this.#writing === undefined) return
+    if (torn) this.disk.tear(this.#writing, keeps)
+    else if (keeps) this.#persist(this.#writing)
   }
 
   /** Faults end here. */

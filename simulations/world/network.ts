@@ -1,17 +1,19 @@
 import type { NodeId } from '../../src/core/model/ids.ts'
 import type { Random } from '../../src/core/model/random.ts'
-import { decodeStrict, encodeCanonical } from '../../src/core/model/codec.ts'
 import type { Message } from '../../src/core/model/message.ts'
-import { messageCodec } from '../../src/core/model/wire.ts'
-import type { NetworkEvent } from '../../src/core/ports.ts'
+import type { NetworkEvent, RefusalCode } from '../../src/core/ports.ts'
 import { exponential, stream } from '../kernel/streams.ts'
 import type { Timeline } from '../kernel/timeline.ts'
-import type { Plan } from '../plan/plan.ts'
+import type { Fault, Plan } from '../plan/plan.ts'
+import { readBack, readCorrupt } from './frames.ts'
+import type { Arrival } from './frames.ts'
 
 /** A connection whose other end is silent is given up after this. */
 const silenceMs = [3_000, 15_000] as const
 /** A peer that was lost is dialled again after this. */
 const redialMs = [500, 4_000] as const
+/** Two that speak different versions try again after this: one of them may be another one by then. */
+const versionRetryMs = [5_000, 15_000] as const
 /** A peer that was cut off is refused for so long. */
 const refuseMs = 60_000
 /** Machines of one segment hear each other's multicast after this (mean); others meet in the DHT. */
@@ -23,6 +25,9 @@ const foundMax = 24
 /** Up to so many machines everybody finds everybody, as the core keeps them all connected. */
 const everybodyMax = 128
 
+/** A fault of links, not of a machine. */
+export type LinkFault = Extract<Fault, { readonly from: number[] }>
+
 /** What the network knows of a machine. */
 export interface Endpoint {
   readonly index: number
@@ -30,6 +35,8 @@ export interface Endpoint {
   readonly id: NodeId | undefined
   /** Counts starts: what was under way for an earlier one is void. */
   readonly boots: number
+  /** Version of the protocol that its agent speaks. */
+  readonly version: () => number
   readonly receive: (event: NetworkEvent) => void
 }
 
@@ -38,6 +45,7 @@ export interface NetworkTold {
   sent(serial: number, from: number, to: number, message: Message): void
   delivered(serial: number, from: number, to: number, message: Message): void
   dropped(serial: number, from: number, to: number, why: string): void
+  refused(index: number, peer: NodeId, code: RefusalCode): void
 }
 
 interface Cut {
@@ -65,6 +73,8 @@ export class SimulatedNetwork {
   readonly #holders = new Map<NodeId, readonly number[]>()
   readonly #cuts: Cut[] = []
   readonly #clogs: Cut[] = []
+  readonly #corruptions: (Cut & { readonly share: number })[] = []
+  readonly #echoes: (Cut & { readonly afterMs: number })[] = []
   readonly #refused = new Map<string, number>()
   readonly #dialling = new Set<string>()
   #healedCore: ReadonlySet<number> = new Set()
@@ -92,18 +102,33 @@ export class SimulatedNetwork {
     return !this.#blocked(a, b) && !this.#blocked(b, a)
   }
 
-  /** Messages from these to those are lost, and back as well unless `oneWay`. */
-  cut(from: readonly number[], to: readonly number[], oneWay: boolean, until: number): void {
+  /** A fault of links begins. */
+  strike(fault: LinkFault): void {
+    const { from, to } = fault
+    const until = this.#timeline.now + fault.forMs
     const there = between(from, to)
+    switch (fault.kind) {
+      case 'cut':
+        return this.#cut(there, fault.oneWay, until)
+      case 'clog':
+        this.#clogs.push({ until, blocks: there })
+        return
+      case 'corrupt':
+        this.#corruptions.push({ until, blocks: there, share: fault.share })
+        return
+      case 'echo':
+        this.#echoes.push({ until, blocks: there, afterMs: fault.afterMs })
+        return
+    }
+  }
+
+  /** Messages on these links are lost, and back as well unless `oneWay`. */
+  #cut(there: Cut['blocks'], oneWay: boolean, until: number): void {
     const blocks = oneWay ? there : (a: number, b: number): boolean => there(a, b) || there(b, a)
     this.#cuts.push({ until, blocks })
     if (oneWay) return
     this.#noticeCuts()
     this.#timeline.at(until, () => this.#redial(this.#endpoints.map(({ index }) => index)))
-  }
-
-  clog(from: readonly number[], to: readonly number[], until: number): void {
-    this.#clogs.push({ until, blocks: between(from, to) })
   }
 
   /** From now on nothing bad happens between these. */
@@ -177,17 +202,19 @@ export class SimulatedNetwork {
   }
 
   cutOff(index: number, id: NodeId): void {
-    for (const [other, held] of this.#links[index] as Map<number, NodeId>) {
-      if (held !== id) continue
-      this.#refused.set(pairKey(index, other), this.#timeline.now + refuseMs)
-      this.#down(index, other, held, 'cut off')
-      this.#down(other, index, undefined, 'cut off')
-      this.#timeline.after(refuseMs + 1_000, () => this.#dial(index, other, 0))
-    }
+    for (const [other, held] of this.#links[index] as Map<number, NodeId>)
+      if (held === id) this.#refuse(index, other, held)
   }
 
-  /** A message from one machine to an identity. */
-  send(from: number, id: NodeId, message: Message): void {
+  #refuse(index: number, other: number, held: NodeId): void {
+    this.#refused.set(pairKey(index, other), this.#timeline.now + refuseMs)
+    this.#down(index, other, held, 'cut off')
+    this.#down(other, index, undefined, 'cut off')
+    this.#timeline.after(refuseMs + 1_000, () => this.#dial(index, other, 0))
+  }
+
+  /** A message from one machine to an identity. `raw`: made by no codec, so the receiver's codec judges it. */
+  send(from: number, id: NodeId, message: Message, raw = false): void {
     const to = this.#linkTo(from, id)
     const serial = ++this.#serial
     if (to === undefined) {
@@ -204,21 +231,34 @@ export class SimulatedNetwork {
     if (!healed && lossy < this.#plan.network.loss) {
       return this.#told.dropped(serial, from, to, 'lost')
     }
-    this.#deliverAfter(delay, serial, from, to, message)
+    this.#deliverAfter(delay, serial, from, to, message, raw)
     if (!healed && twice < this.#plan.network.duplicate) {
-      this.#deliverAfter(delay + this.#delay(from, to, healed), serial, from, to, message)
+      this.#deliverAfter(delay + this.#delay(from, to, healed), serial, from, to, message, raw)
     }
+    if (this.#echoes.length > 0 && !healed) this.#echoAfter(delay, from, to, message)
   }
 
-  /** A message that a liar makes up and that looks as if it came over its own connection. */
-  inject(from: number, to: number, message: Message): void {
-    if (!(this.#links[from] as Map<number, NodeId>).has(to)) return
-    const serial = ++this.#serial
-    this.#told.sent(serial, from, to, message)
-    this.#deliverAfter(this.#delay(from, to, false), serial, from, to, message)
+  #echoAfter(delay: number, from: number, to: number, message: Message): void {
+    const { now } = this.#timeline
+    const echo = this.#echoes.find((one) => one.until > now && one.blocks(from, to))
+    const id = this.#endpoints[from]?.id
+    if (echo === undefined) return
+    this.#timeline.after(delay + echo.afterMs, () => {
+      if (this.#endpoints[from]?.id !== id || this.#isHealed(from, to)) return
+      const serial = ++this.#serial
+      this.#told.sent(serial, from, to, message)
+      this.#deliverAfter(0, serial, from, to, message, false)
+    })
   }
 
-  #deliverAfter(delay: number, serial: number, from: number, to: number, message: Message): void {
+  #deliverAfter(
+    delay: number,
+    serial: number,
+    from: number,
+    to: number,
+    message: Message,
+    raw: boolean,
+  ): void {
     const sender = this.#endpoints[from] as Endpoint
     const { id } = sender
     if (id === undefined) return
@@ -230,11 +270,34 @@ export class SimulatedNetwork {
         return this.#told.dropped(serial, from, to, 'off')
       if (!(this.#links[to] as Map<number, NodeId>).has(from))
         return this.#told.dropped(serial, from, to, 'down')
-      const real = this.#plan.crypto === 'real'
-      const received = real ? decodeStrict(messageCodec, encodeCanonical(message)) : message
+      const arrival = this.#arrived(from, to, message, raw)
+      if (arrival !== undefined && arrival.kind !== 'message') {
+        this.#told.dropped(serial, from, to, arrival.kind)
+        if (arrival.kind === 'garbage') this.#blame(to, from, arrival.detail)
+        return
+      }
+      const received = arrival === undefined ? message : arrival.message
       this.#told.delivered(serial, from, to, received)
       receiver.receive({ kind: 'message', from: id, message: received })
     })
+  }
+
+  /** What the bytes come to; undefined: they need not be made, and are the message. */
+  #arrived(from: number, to: number, message: Message, raw: boolean): Arrival | undefined {
+    if (this.#corruptions.length > 0 && !this.#isHealed(from, to)) {
+      const { now } = this.#timeline
+      const one = this.#corruptions.find(({ until, blocks }) => until > now && blocks(from, to))
+      if (one !== undefined && this.#random.unit() < one.share) return readCorrupt(message, this.#random)
+    }
+    return raw || this.#plan.crypto === 'real' ? readBack(message) : undefined
+  }
+
+  /** As the production adapter does with a frame that is no message: the peer is named, and refused for a while. */
+  #blame(index: number, other: number, detail: string): void {
+    const held = (this.#links[index] as Map<number, NodeId>).get(other)
+    if (held === undefined) return
+    this.#turnAway(index, other, held, 'Garbage', detail)
+    this.#refuse(index, other, held)
   }
 
   #delay(from: number, to: number, healed: boolean): number {
@@ -267,8 +330,7 @@ export class SimulatedNetwork {
     const key = this.#pairNow(a, b)
     if (this.#dialling.has(key)) return
     const pair = pairKey(a, b)
-    if (!this.#isHealed(a, b) && this.#plan.noPath.some(([left, right]) => pairKey(left, right) === pair))
-      return
+    if (!this.#isHealed(a, b) && this.#hasNoPath(a, b, pair)) return
     this.#timeline.after(wait + 2, () => {
       this.#dialling.delete(key)
       if (key !== this.#pairNow(a, b)) return
@@ -276,9 +338,38 @@ export class SimulatedNetwork {
       if ((this.#refused.get(pairKey(a, b)) ?? 0) > this.#timeline.now) return
       if (this.#blocked(a, b) || this.#blocked(b, a))
         return this.#dial(a, b, this.#discovery.between(...redialMs))
+      if (this.#endpoints[a]?.version() !== this.#endpoints[b]?.version()) return this.#differ(a, b)
       this.#up(a, b)
       this.#up(b, a)
     })
+  }
+
+  #hasNoPath(a: number, b: number, pair: string): boolean {
+    const { noPath, nats } = this.#plan
+    const [left = 0, right = 0] = [nats?.[a], nats?.[b]]
+    return (
+      (left !== right && left > 0 && right > 0) || noPath.some((ends) => pairKey(ends[0], ends[1]) === pair)
+    )
+  }
+
+  /** Each end of a connection tells the other its version first: both name the other one and turn away. */
+  #differ(a: number, b: number): void {
+    for (const [index, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const [own, its] = [this.#endpoints[index], this.#endpoints[other]]
+      if (own === undefined || its?.id === undefined) continue
+      const detail = `protocol versions ${own.version()} and ${its.version()}`
+      this.#turnAway(index, other, its.id, 'ProtocolVersion', detail)
+    }
+    this.#dial(a, b, this.#discovery.between(...versionRetryMs))
+  }
+
+  #turnAway(index: number, other: number, peer: NodeId, code: RefusalCode, detail: string): void {
+    this.#told.refused(index, peer, code)
+    const address = addressOf(other)
+    this.#endpoints[index]?.receive({ kind: 'peer-refused', peer, address, code, detail })
   }
 
   #up(index: number, other: number): void {
@@ -290,8 +381,7 @@ export class SimulatedNetwork {
       if (held === id || machine === other) this.#down(index, machine, held, 'replaced')
     links.set(other, id)
     this.#linksById[index]?.set(id, other)
-    const endpoint = `/ip4/10.77.${other >> 8}.${other & 255}/tcp/7946`
-    this.#endpoints[index]?.receive({ kind: 'peer-up', peer: id, endpoint, via: 'mdns' })
+    this.#endpoints[index]?.receive({ kind: 'peer-up', peer: id, endpoint: addressOf(other), via: 'mdns' })
   }
 
   #down(index: number, other: number, id: NodeId | undefined, reason: string): void {
@@ -366,6 +456,10 @@ export class SimulatedNetwork {
     const [low, high] = a < b ? [a, b] : [b, a]
     return `${low} ${this.#endpoints[low]?.boots} ${high} ${this.#endpoints[high]?.boots}`
   }
+}
+
+function addressOf(index: number): string {
+  return `/ip4/10.77.${index >> 8}.${index & 255}/tcp/7946`
 }
 
 function pairKey(a: number, b: number): string {

@@ -1,6 +1,9 @@
 import type { BootstrapSetting, ClusterSpec } from '../../src/core/model/spec.ts'
 import { defaultSpec } from '../../src/core/model/spec.ts'
+import type { ClusterPlan } from '../../src/core/model/plan.ts'
+import type { SignedStatement, Statement } from '../../src/core/model/statement.ts'
 import type { Plan } from '../plan/plan.ts'
+import type { Identity } from './identity.ts'
 import { makeIdentity } from './identity.ts'
 
 /** The spec that all machines of a plan ask for. */
@@ -17,4 +20,16 @@ export function bootstrapOf(plan: Plan): BootstrapSetting {
     mode: 'voters',
     voters: bootstrap.voters.map((index) => makeIdentity(plan, index, 0).id).toSorted(),
   }
+}
+
+/** The operator's order for a control plane of another size, under this plan. */
+export function sizeOrder(
+  { header, body }: ClusterPlan,
+  operator: Identity,
+  { controlPlane, serial }: { readonly controlPlane: number; readonly serial: number },
+): SignedStatement {
+  const { networkId, epoch, clusterId } = header
+  const spec = { ...body.spec, controlPlane }
+  const statement: Statement = { kind: 'spec', networkId, epoch, clusterId, serial, spec }
+  return { statement, signer: operator.id, signature: operator.crypto.sign('muster/order/1', statement) }
 }

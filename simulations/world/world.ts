@@ -1,4 +1,3 @@
-import type { BirthRecord } from '../../src/core/identity/birth.ts'
 import { birthDigest } from '../../src/core/identity/birth.ts'
 import { nextBoot } from '../../src/core/identity/boot.ts'
 import { decideIdentity } from '../../src/core/identity/clone.ts'
@@ -7,22 +6,26 @@ import type { K3sStep } from '../../src/core/k3s/types.ts'
 import type { Message } from '../../src/core/model/message.ts'
 import { assignmentOf } from '../../src/core/model/plan.ts'
 import type { BootstrapSetting, ClusterSpec } from '../../src/core/model/spec.ts'
-import type { SignedStatement, Statement } from '../../src/core/model/statement.ts'
 import { ClusterNode } from '../../src/core/node.ts'
 import { seedBytes, stream } from '../kernel/streams.ts'
 import { Timeline } from '../kernel/timeline.ts'
 import type { Fault, Plan } from '../plan/plan.ts'
 import type { CoreFactory } from './core.ts'
 import { Disk } from './disk.ts'
+import { factsOf, hardwareOf, networkId } from './hardware.ts'
 import type { Identity } from './identity.ts'
 import { makeIdentity, makeOperator } from './identity.ts'
 import { K3sSite } from './k3s.ts'
-import { Liar } from './liar.ts'
+import { doubleVotes, Liar } from './liar.ts'
 import type { MachineWorld } from './machine.ts'
 import { Machine } from './machine.ts'
+import type { Trouble } from './spells.ts'
+import { Spells } from './spells.ts'
 import type { Watcher } from './watcher.ts'
+import { together } from './watcher.ts'
+import type { LinkFault } from './network.ts'
 import { SimulatedNetwork } from './network.ts'
-import { bootstrapOf, specOf } from './wishes.ts'
+import { bootstrapOf, sizeOrder, specOf } from './wishes.ts'
 
 /** A step of k3s takes so long. */
 const stepMs = 300
@@ -33,13 +36,16 @@ const goodbyeMs = 10
 /** The overlay's device comes up in this time. */
 const overlayMs = 50
 
+/** An upgrade of an agent takes so long where nobody says otherwise. */
+const upgradeMs = 500
+/** Whoever asked a machine to leave looks so often whether it is out. */
+const seeOffMs = 2_000
+/** Number of the request to leave. */
+const leaveRequest = 1_000_000
 /** etcd's leader looks for learners to promote so often (k3s: 15 s; shorter, as the timers of a simulated site are). */
 const promoteMs = 3_000
 /** Clocks begin anywhere within this. */
 const clockOffsetMs = 100_000
-
-/** Network of every simulated site. */
-export const networkId: string = 'a'.repeat(64)
 
 /** Everything of a site but who judges it: machines, network, disks, clocks, k3s, and the faults of the plan. */
 export class World {
@@ -48,25 +54,24 @@ export class World {
   readonly machines: readonly Machine[]
   readonly network: SimulatedNetwork
   readonly k3s: K3sSite
-  readonly #watchers: readonly Watcher[]
+  readonly #watch: Required<Watcher>
   readonly #makeCore: CoreFactory
   readonly #operator: Identity
   readonly #spec: ClusterSpec
   readonly #bootstrap: BootstrapSetting
   readonly #diskRandom
-  readonly #slow = new Map<number, { until: number; writeMs: number }>()
-  readonly #full = new Map<number, number>()
-  readonly #hangs = new Map<number, number>()
-  readonly #failures = new Map<number, number>()
-  readonly #lostReplies = new Map<number, number>()
+  readonly #spells = new Spells()
   readonly #liars = new Map<number, { until: number; liar: Liar }>()
   readonly #k3sRandom
+  readonly #versions: number[]
   #nextCopy: number
   #healed = false
   /** Identities that ever had power, in order of their first start. */
   readonly identities = new Map<string, number>()
-  /** Disks that were put back to an older state, or copied with their identity. */
+  /** Disks that were put back to an older state, or copied with their identity, and members that vote twice. */
   amnesias = 0
+  /** Machines that were allowed to leave for good: the cluster owes them nothing any more. */
+  readonly leaving = new Set<number>()
 
   constructor(
     plan: Plan,
@@ -74,7 +79,7 @@ export class World {
     makeCore: CoreFactory = (init) => new ClusterNode(init),
   ) {
     this.plan = plan
-    this.#watchers = watchers
+    this.#watch = together(watchers)
     this.#makeCore = makeCore
     this.#operator = makeOperator(plan)
     this.#diskRandom = stream(plan.seed, 'disk')
@@ -90,6 +95,7 @@ export class World {
       return new Machine(index, new Disk(plan.crypto === 'real', remembers), { rate, offset }, machineWorld)
     })
     this.#nextCopy = plan.nodes
+    this.#versions = this.machines.map(({ index }) => plan.versions?.[index] ?? 1)
     this.#bootstrap = bootstrapOf(plan)
     const { machines } = this
     this.network = new SimulatedNetwork(
@@ -103,18 +109,18 @@ export class World {
         get boots() {
           return machine.boots
         },
+        version: () => this.#versions[machine.index] ?? 1,
         receive: (event) => machine.push(event),
       })),
       {
         sent: (serial, from, to, message) =>
-          this.#tell((watcher) =>
-            watcher.sent?.(serial, machines[from] as Machine, machines[to] as Machine, message),
-          ),
-        delivered: (serial, from, to, message) =>
-          this.#tell((watcher) =>
-            watcher.delivered?.(serial, machines[from] as Machine, machines[to] as Machine, message),
-          ),
-        dropped: (serial, from, to, why) => this.#tell((watcher) => watcher.dropped?.(serial, from, to, why)),
+          this.#watch.sent(serial, machines[from] as Machine, machines[to] as Machine, message),
+        delivered: (serial, from, to, message) => {
+          if (this.#liars.size > 0) this.#liars.get(to)?.liar.hear(message)
+          this.#watch.delivered(serial, machines[from] as Machine, machines[to] as Machine, message)
+        },
+        dropped: (serial, from, to, why) => this.#watch.dropped(serial, from, to, why),
+        refused: (index, peer, code) => this.#watch.refused(machines[index] as Machine, peer, code),
       },
     )
     this.k3s = new K3sSite({
@@ -124,9 +130,9 @@ export class World {
       promoteMs,
       powered: (index) => this.machines[index]?.isOn ?? false,
       reaches: (a, b) => this.network.reaches(a, b),
-      hangs: (index) => this.#active(this.#hangs, index),
+      hangs: (index) => this.#has('k3s hangs', index),
       addressOf: (index) => this.#addressOf(index),
-      tell: (event) => this.#tell((watcher) => watcher.k3s?.(event)),
+      tell: (event) => this.#watch.k3s(event),
     })
     for (const [index, at] of plan.boots.entries()) {
       const machine = this.machines[index]
@@ -139,15 +145,16 @@ export class World {
   heal(core: readonly number[]): void {
     this.#healed = true
     this.network.heal(core)
+    const version = Math.max(...core.map((index) => this.#versions[index] ?? 1))
     for (const index of core) {
-      for (const faults of [this.#slow, this.#full, this.#hangs, this.#failures, this.#lostReplies])
-        faults.delete(index)
+      this.#spells.end(index)
       this.#liars.delete(index)
       const machine = this.machines[index] as Machine
       if (machine.isOn) machine.heal()
       else this.boot(machine)
+      if (this.#versions[index] !== version) this.#upgrade(machine, version, upgradeMs)
     }
-    this.#tell((watcher) => watcher.healed?.(core))
+    this.#watch.healed(core)
   }
 
   /** Whether this machine lies now. */
@@ -203,7 +210,7 @@ export class World {
     } catch (error) {
       return this.#broke(machine, error)
     }
-    this.#tell((watcher) => watcher.booted?.(machine))
+    this.#watch.booted(machine)
     if (!machine.isOn) return
     machine.push({
       kind: 'machine-changed',
@@ -218,7 +225,7 @@ export class World {
   /** Power off. `downMs`: it comes back by itself after so long. */
   powerOff(machine: Machine, why: string, downMs: number | undefined): void {
     if (!machine.isOn) return
-    this.#tell((watcher) => watcher.stopping?.(machine, why))
+    this.#watch.stopping(machine, why)
     this.k3s.powerOff(machine.index)
     this.network.stopped(machine.index, why === 'orderly')
     machine.powerOff()
@@ -231,29 +238,29 @@ export class World {
       timeline: this.timeline,
       writeMs: (machine) => this.#writeMs(machine.index),
       cutPower: (machine, why, downMs) => this.powerOff(machine, why, downMs),
-      willPersist: (machine, writes) => this.#tell((watcher) => watcher.persisting?.(machine, writes)),
-      persisted: (machine, writes) => this.#tell((watcher) => watcher.persisted?.(machine, writes)),
+      willPersist: (machine, writes) => this.#watch.persisting(machine, writes),
+      persisted: (machine, writes) => this.#watch.persisted(machine, writes),
       carryOut: (machine, effect) => this.#carryOut(machine, effect),
-      settled: (machine) => this.#tell((watcher) => watcher.settled?.(machine)),
+      settled: (machine) => this.#watch.settled(machine),
       broke: (machine, error) => this.#broke(machine, error),
     }
   }
 
   #broke(machine: Machine, error: unknown): void {
-    this.#tell((watcher) => watcher.broke?.(machine, error))
+    this.#watch.broke(machine, error)
     this.powerOff(machine, 'the core threw', 1_000)
   }
 
   #writeMs(index: number): number | undefined {
-    if (this.#active(this.#full, index)) return undefined
-    const slow = this.#slow.get(index)
-    if (slow !== undefined && slow.until > this.timeline.now) return slow.writeMs
+    if (this.#has('full disk', index)) return undefined
+    const slow = this.#spells.now('slow disk', index, this.timeline.now)
+    if (slow !== undefined) return slow
     const [low, high] = this.plan.disk.syncMs
     return high === 0 ? 0 : this.#diskRandom.between(low, high)
   }
 
   #carryOut(machine: Machine, effect: Exclude<Effect, { kind: 'persist' }>): void {
-    this.#tell((watcher) => watcher.effect?.(machine, effect))
+    this.#watch.effect(machine, effect)
     switch (effect.kind) {
       case 'send':
         return this.#send(machine, effect.to, effect.message)
@@ -276,8 +283,10 @@ export class World {
         return this.#step(machine, effect.step)
       case 'identity':
         return this.#endQuarantine(machine, effect.verdict)
-      case 'pace':
       case 'answer':
+        if (effect.requestId === leaveRequest && effect.answer.accepted) this.#seeOff(machine)
+        return
+      case 'pace':
       case 'event':
     }
   }
@@ -286,22 +295,23 @@ export class World {
     const lie = this.#liars.get(machine.index)
     if (lie === undefined || lie.until <= this.timeline.now)
       return this.network.send(machine.index, to, message)
-    for (const twisted of lie.liar.twist(to, message)) this.network.send(machine.index, to, twisted)
+    const raw = lie.liar.how === 'newer'
+    for (const twisted of lie.liar.twist(to, message)) this.network.send(machine.index, to, twisted, raw)
   }
 
   #step(machine: Machine, step: K3sStep): void {
     const { core } = machine
-    this.#tell((watcher) => watcher.stepping?.(machine, step))
+    this.#watch.stepping(machine, step)
     this.timeline.after(stepMs, () => {
       // A step that a power cut ends was carried out, or not: the core must be right in both cases.
       if (machine.core !== core) return
       const { failure, lostReply } = this.#healed ? { failure: 0, lostReply: 0 } : this.plan.k3s
       const [first, second] = [this.#k3sRandom.unit(), this.#k3sRandom.unit()]
-      const fails = first < failure || this.#active(this.#failures, machine.index)
+      const fails = first < failure || this.#has('k3s fails', machine.index)
       const result = fails
         ? { kind: 'failed' as const, step: step.kind, detail: 'failed on purpose' }
         : this.k3s.run(machine.index, step)
-      const lost = second < lostReply || this.#active(this.#lostReplies, machine.index)
+      const lost = second < lostReply || this.#has('k3s loses replies', machine.index)
       const told = lost ? { kind: 'failed' as const, step: step.kind, detail: 'no answer came' } : result
       machine.stepDone()
       machine.push({ kind: 'k3s-result', result: told })
@@ -349,26 +359,22 @@ export class World {
 
   #happen(fault: Fault): void {
     if (this.#healed && fault.kind !== 'order') return
-    const { now } = this.timeline
-    if (fault.kind === 'cut') {
-      this.network.cut(fault.from, fault.to, fault.oneWay, now + fault.forMs)
-    } else if (fault.kind === 'clog') {
-      this.network.clog(fault.from, fault.to, now + fault.forMs)
-    } else {
+    if ('from' in fault) this.network.strike(fault)
+    else {
       const machine = this.machines[fault.node]
       if (machine === undefined || fault.node >= this.plan.nodes) return
       this.#happenTo(machine, fault)
     }
-    this.#tell((watcher) => watcher.fault?.(fault))
+    this.#watch.fault(fault)
   }
 
-  #happenTo(machine: Machine, fault: Exclude<Fault, { kind: 'cut' | 'clog' }>): void {
+  #happenTo(machine: Machine, fault: Exclude<Fault, LinkFault>): void {
     const { now } = this.timeline
     const { index } = machine
     switch (fault.kind) {
       case 'power-cut':
         // A persist that is under way is cut as well: what it leaves is the old state or the new one.
-        machine.cutPersist(fault.keeps)
+        machine.cutPersist(fault.keeps, fault.torn === true)
         return this.powerOff(machine, 'power cut', fault.forMs)
       case 'crash-at-write':
         return machine.setTrap({ effect: 'persist', after: fault.after, downMs: fault.forMs, count: 1 })
@@ -385,6 +391,17 @@ export class World {
         return this.#whileOff(machine, 'wiped', fault.forMs, () => {
           machine.disk.wipe()
           this.k3s.wipe(index)
+          this.leaving.delete(index)
+        })
+      case 'k3s-wipe':
+        return this.#whileOff(machine, 'k3s data deleted', fault.forMs, () => this.k3s.wipe(index))
+      case 'upgrade':
+        return this.#upgrade(machine, fault.version, fault.forMs)
+      case 'leave':
+        return machine.push({
+          kind: 'request',
+          requestId: leaveRequest,
+          request: { kind: 'leave', cancel: false },
         })
       case 'bit-rot':
         return this.#whileOff(machine, 'bit rot', fault.forMs, () => machine.disk.rot(fault.copies))
@@ -395,11 +412,9 @@ export class World {
       case 'clone':
         return this.#clone(machine)
       case 'slow-disk':
-        this.#slow.set(index, { until: now + fault.forMs, writeMs: fault.syncMs })
-        return
+        return this.#spells.begin('slow disk', index, now + fault.forMs, fault.syncMs)
       case 'full-disk':
-        this.#full.set(index, now + fault.forMs)
-        return
+        return this.#spells.begin('full disk', index, now + fault.forMs)
       case 'clock-jump':
         machine.clock.offset += fault.byMs
         return machine.tick()
@@ -407,19 +422,16 @@ export class World {
         if (machine.identity === undefined) return
         const { id: self, crypto } = machine.identity
         const liar = new Liar({ self, crypto, random: stream(this.plan.seed, `liar/${index}`) }, fault.how)
-        if (fault.how === 'equivocate') this.amnesias += 1
+        if (doubleVotes.has(fault.how)) this.amnesias += 1
         this.#liars.set(index, { until: now + fault.forMs, liar })
         return
       }
       case 'k3s-hang':
-        this.#hangs.set(index, now + fault.forMs)
-        return
+        return this.#spells.begin('k3s hangs', index, now + fault.forMs)
       case 'k3s-failure':
-        this.#failures.set(index, now + fault.forMs)
-        return
+        return this.#spells.begin('k3s fails', index, now + fault.forMs)
       case 'k3s-lost-reply':
-        this.#lostReplies.set(index, now + fault.forMs)
-        return
+        return this.#spells.begin('k3s loses replies', index, now + fault.forMs)
       case 'order':
         return this.#order(machine, fault)
     }
@@ -431,6 +443,25 @@ export class World {
     this.powerOff(machine, why, undefined)
     work()
     this.timeline.after(downMs, () => this.boot(machine))
+  }
+
+  #upgrade(machine: Machine, version: number, downMs: number): void {
+    this.#versions[machine.index] = version
+    this.powerOff(machine, 'upgraded', downMs)
+  }
+
+  /** Root waits until the plan no longer has the machine, and switches it off for good. */
+  #seeOff(machine: Machine): void {
+    this.leaving.add(machine.index)
+    const look = (): void => {
+      if (!this.leaving.has(machine.index)) return
+      const plan = machine.core?.view?.().chain.newest?.plan
+      const id = machine.identity?.id
+      if (plan === undefined || id === undefined || assignmentOf(plan.body, id) !== undefined)
+        return this.timeline.after(seeOffMs, look)
+      this.powerOff(machine, 'left the cluster', undefined)
+    }
+    this.timeline.after(seeOffMs, look)
   }
 
   #clone(from: Machine): void {
@@ -446,45 +477,11 @@ export class World {
   #order(machine: Machine, event: Extract<Fault, { kind: 'order' }>): void {
     const plan = machine.core?.view?.().chain.newest?.plan
     if (plan === undefined) return
-    const { epoch, clusterId } = plan.header
-    const spec = { ...plan.body.spec, controlPlane: event.controlPlane }
-    const statement: Statement = { kind: 'spec', networkId, epoch, clusterId, serial: event.serial, spec }
-    const signature = this.#operator.crypto.sign('muster/order/1', statement)
-    const signed: SignedStatement = { statement, signer: this.#operator.id, signature }
+    const signed = sizeOrder(plan, this.#operator, event)
     machine.push({ kind: 'request', requestId: event.serial, request: { kind: 'order', signed } })
   }
 
-  #active(faults: ReadonlyMap<number, number>, index: number): boolean {
-    return (faults.get(index) ?? 0) > this.timeline.now
-  }
-
-  #tell(word: (watcher: Watcher) => void): void {
-    for (const watcher of this.#watchers) word(watcher)
-  }
-}
-
-/** Every machine is a board of its own: a disk in another one is known. */
-function hardwareOf(index: number): BirthRecord {
-  return {
-    machineId: '',
-    productUuid: `board-${index}`,
-    macs: [`02:00:00:00:${(index >> 8).toString(16)}:${(index & 255).toString(16)}`],
-    diskSerial: `disk-${index}`,
-  }
-}
-
-function factsOf(index: number) {
-  return {
-    hostname: `host${index}`,
-    machineId: `machine${index}`,
-    arch: 'x64',
-    cpus: 2,
-    memoryMiB: 4_096,
-    zone: '',
-    roles: ['control-plane', 'worker'] as ('control-plane' | 'worker')[],
-    durable: true,
-    version: '0',
-    k3sVersion: '',
-    localNetworks: ['10.77.0.0/16'],
+  #has(trouble: Trouble, index: number): boolean {
+    return this.#spells.now(trouble, index, this.timeline.now) !== undefined
   }
 }

@@ -4,6 +4,7 @@ import type { Components, LogFormat, Logger } from '../components.ts'
 import { createComponents, createLogger, isStreamFault, tokenPrimitives } from '../components.ts'
 import type { AgentConfig } from '../config/index.ts'
 import { formatDiagnostic, readConfig, renderTemplate } from '../config/index.ts'
+import { systemPaths } from '../core/install/layout.ts'
 import { defaultSpec } from '../core/model/spec.ts'
 import type { BootstrapSetting, ClusterSpec } from '../core/model/spec.ts'
 import { overlayMtu, underlayMtuDefault } from '../core/overlay/mtu.ts'
@@ -139,7 +140,8 @@ function aborted(signal: AbortSignal): Promise<void> {
 
 function loadConfig(options: AgentOptions): AgentConfig {
   const sources = readConfigFiles(options.configFiles, options.root)
-  const { config, diagnostics } = readConfig(sources)
+  const isMachine = existsSync(join(options.root, systemPaths.boot))
+  const { config, diagnostics } = readConfig(sources, isMachine ? 'machine' : 'agent')
   for (const diagnostic of diagnostics)
     process.stderr.write(`${formatDiagnostic(diagnostic, { colour: false })}\n`)
   if (config === undefined) {

@@ -1,6 +1,7 @@
 import type { Command } from './command.ts'
 import { aboutCommands } from './commands/about.ts'
 import { agentCommand } from './commands/agent.ts'
+import { bootCommands } from './commands/boot.ts'
 import { configCommands } from './commands/config.ts'
 import { getCommands } from './commands/get.ts'
 import { imageCommands } from './commands/image.ts'
@@ -27,5 +28,6 @@ export const commands: readonly Command[] = [
   kubeconfigCommand,
   ...specCommands,
   ...machineCommands,
+  ...bootCommands,
   ...aboutCommands,
 ]

@@ -2,7 +2,8 @@ import type { NodeRole } from '../core/model/plan.ts'
 import type { BootstrapSetting, ClusterSpec } from '../core/model/spec.ts'
 import type { LogLevel } from './schema/muster.ts'
 import type { InstallBlock } from './schema/install.ts'
-import type { StageStep, User, WriteFile } from './schema/system.ts'
+import type { StageStep } from './schema/stages.ts'
+import type { User, WriteFile } from './schema/system.ts'
 
 /** What one machine is told by its files: checked, complete, with all defaults filled in. */
 export interface AgentConfig {
@@ -54,7 +55,7 @@ export interface K3sConfig {
   readonly agentEnvironment: Readonly<Record<string, string>>
 }
 
-/** Keys for the machine itself: read and checked here, carried out by the installer and the boot stages. */
+/** Keys for the machine itself: read and checked here, carried out by `muster machine apply` and the installer. */
 export interface MachineConfig {
   readonly users: readonly User[]
   readonly sshAuthorizedKeys: readonly string[]

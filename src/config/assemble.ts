@@ -2,7 +2,7 @@ import * as limits from '../core/model/limits.ts'
 import type { NodeRole } from '../core/model/plan.ts'
 import { defaultSpec, defaultTimers } from '../core/model/spec.ts'
 import type { BootstrapSetting, SpecTimers } from '../core/model/spec.ts'
-import type { AgentConfig, DiscoveryConfig, MachineConfig } from './agent-config.ts'
+import type { AgentConfig, DiscoveryConfig } from './agent-config.ts'
 import { readBootstrap } from './bootstrap.ts'
 import { defaults } from './defaults.ts'
 import { readK3sSpec } from './k3s-spec.ts'
@@ -15,14 +15,14 @@ import type { Variables } from './schema/fields.ts'
 import { timerFields } from './schema/muster.ts'
 import type { MusterBlock, TimerKey } from './schema/muster.ts'
 import type { RootBlock } from './schema/root.ts'
-import { stageNames } from './schema/system.ts'
+import { readMachine } from './machine.ts'
+import type { Reader } from './machine.ts'
 import type { Statements } from './statements.ts'
-import { agreed, notYet, stated } from './statements.ts'
-import { closest } from './suggest.ts'
+import { agreed, stated } from './statements.ts'
 import { renderTemplate } from './template.ts'
 
 /** What a well-formed configuration means. Contradictions and unsupported wishes are reported. */
-export function assemble(root: RootBlock, statements: Statements): AgentConfig {
+export function assemble(root: RootBlock, statements: Statements, reader: Reader): AgentConfig {
   const own = root.muster ?? {}
   const kairos = readKairos(root, statements)
   const k3s = readK3sSpec({ own: own.k3s, server: root.k3s, agent: root['k3s-agent'] }, statements)
@@ -69,7 +69,7 @@ export function assemble(root: RootBlock, statements: Statements): AgentConfig {
     logLevel:
       agreed(statements, stated('muster.log_level', own.log_level), kairos.logLevel)?.value ??
       defaults.logLevel,
-    machine: readMachine(root, statements),
+    machine: readMachine(root, statements, reader),
   }
 }
 
@@ -175,46 +175,6 @@ function readHostname(root: RootBlock, statements: Statements): string | undefin
   }
   return root.hostname
 }
-
-function readMachine(root: RootBlock, statements: Statements): MachineConfig {
-  for (const key of Object.keys(root) as (keyof RootBlock)[]) {
-    if (!actedOn.has(key) && root[key] !== undefined) notYet(statements, key)
-  }
-  for (const name of Object.keys(root.stages ?? {})) {
-    const stage = name.replace(/\.(before|after)$/, '')
-    if (stageNames.includes(stage) || stageNames.includes(name)) continue
-    const near = closest(stage, stageNames)
-    statements.report.warning(
-      statements.keyAt(['stages', name]),
-      `stages.${name}`,
-      `no stage \`${name}\` is known; it runs only where somebody calls it`,
-      near === undefined ? undefined : `Did you mean \`${near}\`?`,
-    )
-  }
-  return {
-    users: root.users ?? [],
-    sshAuthorizedKeys: root.ssh_authorized_keys ?? [],
-    writeFiles: root.write_files ?? [],
-    runCommands: root.runcmd ?? [],
-    stages: root.stages ?? {},
-    install: root.install,
-    upgrade: root.upgrade,
-    reset: root.reset,
-  }
-}
-
-/** Top-level keys with an effect, or with warnings of their own. */
-const actedOn: ReadonlySet<string> = new Set([
-  'muster',
-  'p2p',
-  'k3s',
-  'k3s-agent',
-  'k0s',
-  'k0s-worker',
-  'kubevip',
-  'name',
-  'hostname',
-])
 
 /** A stray `K3S_URL` or `K3S_TOKEN` would be taken for a flag that the plan decides. */
 function environmentOf(variables: Variables | undefined): Record<string, string> {

@@ -3,6 +3,7 @@ import { assemble } from './assemble.ts'
 import { createReport } from './diagnostics.ts'
 import type { Diagnostic, Position, Report } from './diagnostics.ts'
 import { reportIssues, withoutRefused } from './issues.ts'
+import type { Reader } from './machine.ts'
 import { mergeLocated, originsOf } from './merge.ts'
 import { locate, locatedAt, toPlain } from './positions.ts'
 import type { ConfigSource, Located, LocatedMap } from './positions.ts'
@@ -25,8 +26,9 @@ const tokenKeys: readonly string[] = ['muster.token', 'muster.token_file', 'p2p.
 /**
  * Reads the files of a configuration, given in the order in which they count (a directory's in alphabetical order):
  * later ones win, key by key; lists are replaced. Never throws: whatever is wrong is a diagnostic with its place.
+ * `reader` says who carries it out: what that one passes over is a warning.
  */
-export function readConfig(sources: readonly ConfigSource[]): ConfigReading {
+export function readConfig(sources: readonly ConfigSource[], reader: Reader = 'agent'): ConfigReading {
   const report = createReport(new Map(sources.map(({ path, text }) => [path, text])))
   const files = sources.map((source) => locate(source, report)).filter((root) => root !== undefined)
   for (const file of files) hideSecrets(file, report)
@@ -38,16 +40,16 @@ export function readConfig(sources: readonly ConfigSource[]): ConfigReading {
     entries: new Map(),
   }
   const root = files.reduce((merged, file) => mergeLocated(merged, file), empty)
-  const config = check(root, report)
+  const config = check(root, report, reader)
   const diagnostics = report.finish()
   const failed = diagnostics.some(({ severity }) => severity === 'error')
   return { ...(config === undefined || failed ? {} : { config }), diagnostics, origins: originsOf(root) }
 }
 
-function check(root: LocatedMap, report: Report): AgentConfig | undefined {
+function check(root: LocatedMap, report: Report, reader: Reader): AgentConfig | undefined {
   const plain = toPlain(root)
   const first = rootSchema.safeParse(plain)
-  if (first.success) return assemble(first.data, createStatements(root, report))
+  if (first.success) return assemble(first.data, createStatements(root, report), reader)
   reportIssues(first.error.issues, root, plain, report)
   // What is well-formed is checked for its meaning all the same, so that all errors are told at once. Taking away
   // what was refused can leave something else incomplete: that is taken away too, without a word.
@@ -55,7 +57,7 @@ function check(root: LocatedMap, report: Report): AgentConfig | undefined {
   for (let round = 0; round < pruneRoundsMax; round++) {
     const next = rootSchema.safeParse(rest)
     if (next.success) {
-      assemble(next.data, createStatements(root, report))
+      assemble(next.data, createStatements(root, report), reader)
       return undefined
     }
     rest = withoutRefused(rest, next.error.issues)

@@ -50,6 +50,7 @@ export class ClusterNode {
   readonly #execution: Execution
   readonly #reach: Reach
   readonly #refusals = new Refusals()
+  #deadline: Instant | undefined
 
   constructor(init: NodeInit) {
     const { self, networkId, crypto, now, stored } = init
@@ -82,6 +83,7 @@ export class ClusterNode {
   /** Takes one input. Effects are waiting in `drain` afterwards. */
   handle(input: Input, now: Instant): void {
     this.#moment.now = Math.max(this.#moment.now, now)
+    this.#deadline = undefined
     this.#take(input)
     this.#settle()
   }
@@ -91,8 +93,13 @@ export class ClusterNode {
     return this.#outbox.drain()
   }
 
-  /** When `handle({kind: 'deadline'})` is wanted at the latest. */
+  /** When `handle({kind: 'deadline'})` is wanted at the latest. Between two inputs it does not change. */
   nextDeadline(): Instant {
+    this.#deadline ??= this.#computeDeadline()
+    return this.#deadline
+  }
+
+  #computeDeadline(): Instant {
     const { now } = this.#moment
     const never = Number.POSITIVE_INFINITY
     const next = Math.min(

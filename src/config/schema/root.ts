@@ -6,8 +6,10 @@ import { musterSchema } from './muster.ts'
 import type { MusterBlock } from './muster.ts'
 import { k0sSchema, kairosK3sSchema, kubeVipSchema, p2pSchema } from './p2p.ts'
 import type { KairosK3sBlock, KubeVipBlock, P2pBlock } from './p2p.ts'
-import { growPartSchema, runCommandsSchema, stagesSchema, usersSchema, writeFilesSchema } from './system.ts'
-import type { StageStep, User, WriteFile } from './system.ts'
+import { stagesSchema } from './stages.ts'
+import type { StageStep } from './stages.ts'
+import { growPartSchema, runCommandsSchema, usersSchema, writeFilesSchema } from './system.ts'
+import type { User, WriteFile } from './system.ts'
 
 /** A whole configuration as its files state it. */
 export interface RootBlock {

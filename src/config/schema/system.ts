@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { anything, flag, oneOf, text, texts, variables, whole } from './fields.ts'
+import { flag, oneOf, text, texts, whole } from './fields.ts'
 
 /** A user of the machine, as cloud-init writes it. */
 export interface User {
@@ -18,11 +18,25 @@ export interface User {
   uid?: string | number | undefined
 }
 
+/** How the content of a file is written in YAML. */
+export const fileEncodings = [
+  'b64',
+  'base64',
+  'gz',
+  'gzip',
+  'gz+b64',
+  'gz+base64',
+  'gzip+base64',
+  'text/plain',
+] as const
+
+export type FileEncoding = (typeof fileEncodings)[number]
+
 /** A file that is written at boot. */
 export interface WriteFile {
   path: string
   content?: string | undefined
-  encoding?: string | undefined
+  encoding?: FileEncoding | undefined
   owner?: string | undefined
   permissions?: string | number | undefined
   append?: boolean | undefined
@@ -33,8 +47,8 @@ const textOrTexts = z.union([z.string(), z.array(z.string())], { error: 'expecte
 const textOrNumber = z.union([z.string(), z.number()], { error: 'expected text or a number' })
 const required = (description: string): z.ZodString => z.string().min(1).describe(description)
 
-const user: z.ZodType<User> = z.strictObject({
-  name: required('Login name.'),
+/** What may be said of a user beside the name. */
+export const userFields = {
   gecos: text('Full name.'),
   homedir: text('Home directory.'),
   groups: textOrTexts.optional().describe('Groups, as a list or with commas.'),
@@ -47,7 +61,9 @@ const user: z.ZodType<User> = z.strictObject({
   sudo: textOrTexts.optional().describe('Rules for sudo.'),
   system: flag('A system user.'),
   uid: textOrNumber.optional().describe('Number of the user.'),
-})
+}
+
+const user: z.ZodType<User> = z.strictObject({ name: required('Login name.'), ...userFields })
 
 /** `users:`. */
 export const usersSchema: z.ZodType<User[] | undefined> = z
@@ -61,10 +77,7 @@ export const writeFilesSchema: z.ZodType<WriteFile[] | undefined> = z
     z.strictObject({
       path: required('Where to.'),
       content: z.string().optional().describe('What.'),
-      encoding: oneOf(
-        ['b64', 'base64', 'gz', 'gzip', 'gz+b64', 'gz+base64', 'gzip+base64', 'text/plain'],
-        'How `content` is written.',
-      ),
+      encoding: oneOf(fileEncodings, 'How `content` is written.'),
       owner: text('User and group, `root:root`.'),
       permissions: textOrNumber.optional().describe('Mode, `"0644"`.'),
       append: flag('Append instead of replace.'),
@@ -79,99 +92,6 @@ export const runCommandsSchema: z.ZodType<(string | string[])[] | undefined> = z
   .array(textOrTexts)
   .optional()
   .describe('Commands that run at boot.')
-
-/** One step of a stage. What the steps do is checked where they run. */
-export type StageStep = Record<string, unknown>
-
-const step: z.ZodType<StageStep> = z.strictObject({
-  name: text('Name of the step.'),
-  if: text('Shell condition.'),
-  only_os: text('Pattern of the system.'),
-  only_os_version: text('Pattern of its version.'),
-  only_arch: text('Pattern of the architecture.'),
-  only_service_manager: text('systemd or openrc.'),
-  if_files: anything('Conditions on files: any, all, none.'),
-  node: text('Host name that the step is for.'),
-  after: z.array(z.union([z.string(), z.strictObject({ name: text('Name.') })])).optional(),
-  commands: texts('Shell commands.'),
-  files: z
-    .array(
-      z.strictObject({
-        path: required('Where to.'),
-        content: z.string().optional(),
-        permissions: textOrNumber.optional(),
-        owner: textOrNumber.optional(),
-        group: textOrNumber.optional(),
-        owner_string: text('User and group by name.'),
-        encoding: oneOf(
-          ['b64', 'base64', 'gz', 'gzip', 'gz+b64', 'gz+base64', 'gzip+base64', ''],
-          'How `content` is written.',
-        ),
-      }),
-    )
-    .optional()
-    .describe('Files to write.'),
-  downloads: anything('Files to fetch.'),
-  directories: anything('Directories to make.'),
-  users: z.record(z.string(), anything('A user.')).optional().describe('Users by name.'),
-  authorized_keys: z.record(z.string(), z.array(z.string())).optional().describe('Public keys by user.'),
-  ensure_entities: anything('Lines of passwd, group and shadow.'),
-  delete_entities: anything('Lines of passwd, group and shadow.'),
-  hostname: text('Host name, may be a template.'),
-  dns: anything('Name servers.'),
-  sysctl: variables('Kernel parameters.'),
-  modules: texts('Kernel modules.'),
-  systemctl: z
-    .strictObject({
-      enable: texts('Units.'),
-      disable: texts('Units.'),
-      start: texts('Units.'),
-      mask: texts('Units.'),
-      overrides: anything('Drop-in files of units.'),
-    })
-    .optional()
-    .describe('Units.'),
-  environment: variables('Variables.'),
-  environment_file: text('Where the variables go.'),
-  timesyncd: variables('Settings of the clock.'),
-  systemd_firstboot: variables('Settings of the first boot.'),
-  layout: anything('Partitions.'),
-  git: anything('A repository to fetch.'),
-  unpack_images: anything('Container images to unpack.'),
-  packages: anything('Packages.'),
-  package_pins: anything('Versions of packages.'),
-  datasource: anything('Where user-data comes from.'),
-})
-
-/** `stages:`: name of a stage to its steps. */
-export const stagesSchema: z.ZodType<Record<string, StageStep[]> | undefined> = z
-  .record(z.string(), z.array(step))
-  .optional()
-  .describe('What runs in which stage of the boot.')
-
-/** Names of stages; each also with `.before` and `.after`. */
-export const stageNames: readonly string[] = [
-  'rootfs',
-  'initramfs',
-  'boot',
-  'fs',
-  'network',
-  'reconcile',
-  ...['install', 'upgrade', 'reset'].flatMap((verb) => [
-    `before-${verb}`,
-    `after-${verb}`,
-    `after-${verb}-chroot`,
-    `kairos-uki-${verb}.pre`,
-    `kairos-uki-${verb}`,
-    `kairos-${verb}.pre`,
-    `kairos-${verb}`,
-  ]),
-  'kairos-agent.bootstrap',
-  ...['master', 'master/ha', 'master/clusterinit', 'worker'].flatMap((role) => [
-    `provider-kairos.bootstrap.before.${role}`,
-    `provider-kairos.bootstrap.after.${role}`,
-  ]),
-]
 
 /** Growing the root file system, as cloud-init spells it. */
 export const growPartSchema: z.ZodType = z

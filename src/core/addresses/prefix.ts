@@ -8,8 +8,21 @@ export interface Prefix extends IpAddress {
   readonly bits: number
 }
 
+/** Prefixes that were read: a network has two or three, and they are asked for again and again. */
+const read = new Map<string, Prefix | undefined>()
+const readMax = 64
+
 /** Reads `10.144.0.0/16` or `fd00::/8`; host bits, as an interface's own address has them, are cleared. */
 export function parsePrefix(text: string): Prefix | undefined {
+  const known = read.get(text)
+  if (known !== undefined || read.has(text)) return known
+  if (read.size >= readMax) read.clear()
+  const prefix = readPrefix(text)
+  read.set(text, prefix)
+  return prefix
+}
+
+function readPrefix(text: string): Prefix | undefined {
   const [address = '', bitsText = '', ...rest] = text.split('/')
   const parsed = parseAddress(address)
   if (parsed === undefined || rest.length > 0 || !/^(0|[1-9]\d{0,2})$/.test(bitsText)) return undefined

@@ -15,10 +15,20 @@ interface BallotTally {
   plan: ClusterPlan | undefined
   terms: CharterTerms | null
   hash: Hash
-  /** Votes that wait for the plan and terms which they sign. */
-  readonly unchecked: Map<NodeId, { planHash: Hash; vote: Vote }>
+  /** Votes that wait for the plan and terms which they sign: of each voter the first two that differ. */
+  readonly unchecked: Map<NodeId, readonly CastVote[]>
   readonly votes: Map<NodeId, Vote>
+  /** Voters that voted for another plan than the one that this node knows, and for no second one. */
+  readonly strays: Map<NodeId, Hash>
 }
+
+type CastVote = Pick<AcceptMessage, 'planHash' | 'vote'>
+
+/**
+ * So many voters, none of which voted twice, must name another plan before the proposer is taken to have offered two.
+ * The word of one is no proof: it may lie, and would silence an honest proposer in every ballot.
+ */
+const accusersMin = 2
 
 /** What came of one vote. */
 export type TallyResult =
@@ -49,7 +59,7 @@ export class Tally {
     tally.plan = plan
     tally.terms = terms
     tally.hash = planHash(plan.header, this.#crypto)
-    const early = [...tally.unchecked.values()]
+    const early = [...tally.unchecked.values()].flat()
     tally.unchecked.clear()
     return early.map(({ planHash: hash, vote }) => this.#count(tally, hash, vote))
   }
@@ -59,7 +69,10 @@ export class Tally {
     const tally = this.#of(message.ballot)
     if (tally === undefined) return { kind: 'counted' }
     if (tally.plan === undefined) {
-      tally.unchecked.set(message.vote.voter, message)
+      const { planHash: hash, vote } = message
+      const held = tally.unchecked.get(vote.voter) ?? []
+      const isNew = held.length < 2 && held.every((one) => one.planHash !== hash)
+      if (isNew) tally.unchecked.set(vote.voter, [...held, { planHash: hash, vote }])
       return { kind: 'counted' }
     }
     return this.#count(tally, message.planHash, message.vote)
@@ -75,10 +88,19 @@ export class Tally {
     if (!voteIsGenuine(this.#electorate, hash, ballot, terms, vote, this.#crypto)) {
       return { kind: 'forged', voter: vote.voter }
     }
-    if (hash !== tally.hash) {
-      return { kind: 'equivocation', voter: tally.votes.has(vote.voter) ? vote.voter : ballot.proposer }
+    const { voter } = vote
+    const stray = tally.strays.get(voter)
+    if (hash === tally.hash ? stray !== undefined : tally.votes.has(voter) || (stray ?? hash) !== hash) {
+      tally.strays.delete(voter)
+      return { kind: 'equivocation', voter }
     }
-    tally.votes.set(vote.voter, vote)
+    if (hash !== tally.hash) {
+      tally.strays.set(voter, hash)
+      return tally.strays.size < accusersMin
+        ? { kind: 'counted' }
+        : { kind: 'equivocation', voter: ballot.proposer }
+    }
+    tally.votes.set(voter, vote)
     const certificate = certify(this.#electorate, ballot, terms, tally.votes)
     if (certificate === undefined) return { kind: 'counted' }
     return { kind: 'certified', certified: { plan: tally.plan as ClusterPlan, certificate } }
@@ -96,6 +118,7 @@ export class Tally {
       hash: '',
       unchecked: new Map(),
       votes: new Map(),
+      strays: new Map(),
     }
     this.#ballots.set(key, fresh)
     return fresh

@@ -83,6 +83,8 @@ export const systemPaths = {
 /** Below `systemPaths.config`. */
 export const configPaths = {
   cloudConfig: 'cloud-config',
+  /** JSON: the files of `cloudConfig` and the image's own as the last boot without an error read them. */
+  goodConfig: 'cloud-config.good.json',
   machineId: 'machine-id',
   /** Identity and votes; bound to /var/lib/muster. */
   state: 'state',

@@ -1,3 +1,4 @@
+import { Conclusion } from '../model/conclusion.ts'
 import { invariant } from '../model/invariant.ts'
 import type { NodeAssignment } from '../model/plan.ts'
 import type { K3sSpec } from '../model/spec.ts'
@@ -34,14 +35,27 @@ const listFlags: ReadonlySet<string> = new Set(['etcd-arg', 'tls-san', 'disable'
 
 type Value = string | boolean | readonly string[]
 
+/** A role and its files. */
+interface RoleFiles {
+  readonly role: K3sRole
+  readonly files: readonly FileIntent[]
+}
+
+/** The files that were last made for each assignment: asked for at every look at the unit, and seldom others. */
+const made = new WeakMap<K3sFilesInput['assignment'], Conclusion<RoleFiles>>()
+
 /**
  * The files of a role. Agents get only what agents know: k3s' agent exits on a key of the server
  * (k3s#3705), which is why the drop-in is one file that is always written whole.
  */
-export function k3sFiles(input: K3sFilesInput): {
-  readonly role: K3sRole
-  readonly files: readonly FileIntent[]
-} {
+export function k3sFiles(input: K3sFilesInput): RoleFiles {
+  const { role, assignment, spec, secrets, clusterToken, serverAddress } = input
+  let last = made.get(assignment)
+  if (last === undefined) made.set(assignment, (last = new Conclusion()))
+  return last.of(0, [role, spec, secrets, clusterToken, serverAddress], () => makeFiles(input))
+}
+
+function makeFiles(input: K3sFilesInput): RoleFiles {
   const { role, secrets } = input
   const own = role === 'agent' ? agentFlags(input) : serverFlags(input)
   const extra = role === 'agent' ? input.spec.agentArgs : input.spec.serverArgs
@@ -148,12 +162,20 @@ export function serverUrl(address: string): string {
   return `https://${address.includes(':') ? `[${address}]` : address}:${apiPort}`
 }
 
+const fingerprints = new WeakMap<readonly FileIntent[], string>()
+
 /**
  * A short name for a set of files, to see whether the disk differs from what is wanted. FNV-1a, 2 × 32 bits,
  * over path, mode and content in order of path. Finds differences; proves nothing against an attacker.
  */
 export function fingerprintOf(files: readonly FileIntent[]): string {
   if (files.length === 0) return ''
+  let fingerprint = fingerprints.get(files)
+  if (fingerprint === undefined) fingerprints.set(files, (fingerprint = makeFingerprint(files)))
+  return fingerprint
+}
+
+function makeFingerprint(files: readonly FileIntent[]): string {
   const whole = files
     .toSorted((a, b) => (a.path < b.path ? -1 : 1))
     .map((file) => `${file.path}\0${file.mode}\0${file.content}\0`)

@@ -4,11 +4,18 @@ import type { K3sInput } from './decision.ts'
 import { shortName } from './files.ts'
 import type { K3sRole } from './types.ts'
 
+const flagsKeys = new WeakMap<K3sSpec, { readonly agent: string; readonly server: string }>()
+
 /** What of the spec a k3s of this role read when it was started, as a short name that can be compared. */
 export function flagsKeyOf(role: K3sRole, spec: K3sSpec): string {
-  const { agentArgs, ...rest } = spec
-  // The binary is another matter: an upgrade, not a flag. What agents read says nothing about servers.
-  return shortName(role === 'agent' ? { agentArgs } : { ...rest, version: '' })
+  let keys = flagsKeys.get(spec)
+  if (keys === undefined) {
+    const { agentArgs, ...rest } = spec
+    // The binary is another matter: an upgrade, not a flag. What agents read says nothing about servers.
+    keys = { agent: shortName({ agentArgs }), server: shortName({ ...rest, version: '' }) }
+    flagsKeys.set(spec, keys)
+  }
+  return role === 'agent' ? keys.agent : keys.server
 }
 
 /**

@@ -21,11 +21,18 @@ export interface UnitChange {
   readonly outdated?: readonly NodeId[]
 }
 
-/** The control plane of a plan, sorted by node id. */
+const serverLists = new WeakMap<ClusterPlan, readonly NodeAssignment[]>()
+
+/** The control plane of a plan, sorted by node id; made once for each plan. */
 export function serversOf(plan: ClusterPlan): readonly NodeAssignment[] {
-  return plan.body.assignments
-    .filter((assignment) => assignment.role === 'control-plane')
-    .toSorted((a, b) => compareIds(a.nodeId, b.nodeId))
+  let list = serverLists.get(plan)
+  if (list === undefined) {
+    list = plan.body.assignments
+      .filter((assignment) => assignment.role === 'control-plane')
+      .toSorted((a, b) => compareIds(a.nodeId, b.nodeId))
+    serverLists.set(plan, list)
+  }
+  return list
 }
 
 /** Overlay addresses of the team, in its order. */
@@ -33,9 +40,17 @@ export function teamAddresses(plan: ClusterPlan): readonly string[] {
   return (plan.header.grant?.team ?? []).map((node) => assignmentOf(plan.body, node)?.address4 ?? '')
 }
 
-/** Who may reach the API under this plan (S14). */
+const doors = new WeakMap<ClusterPlan, ApiAccess>()
+
+/** Who may reach the API under this plan (S14); made once for each plan. */
 export function accessUnder(plan: ClusterPlan): ApiAccess {
   if (plan.header.phase === 'active') return 'all'
+  let door = doors.get(plan)
+  if (door === undefined) doors.set(plan, (door = teamAccess(plan)))
+  return door
+}
+
+function teamAccess(plan: ClusterPlan): ApiAccess {
   const team = (plan.header.grant?.team ?? []).map((node) => assignmentOf(plan.body, node))
   return team
     .flatMap((assignment) =>

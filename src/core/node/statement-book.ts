@@ -37,7 +37,7 @@ export class StatementBook {
     const held = this.#entries.get(key)
     if (held !== undefined && JSON.stringify(held.statement) === JSON.stringify(signed.statement))
       return 'known'
-    if (held !== undefined && isOlderOrder(signed.statement, held.statement)) return 'known'
+    if (held !== undefined && isOlder(signed.statement, held.statement)) return 'known'
     if (!this.#genuine(signed, scope)) return { flaw: 'a forged signature' }
     if (held === undefined && this.#entries.size >= statementsMax) return { flaw: 'too many statements' }
     this.#entries.set(key, signed)
@@ -131,13 +131,38 @@ export function isPending(statement: Statement, { header, body }: ClusterPlan): 
   }
 }
 
-/** An order that a later one has replaced may still be on its way from peer to peer. */
-function isOlderOrder(order: Statement, held: Statement): boolean {
-  return (
-    (order.kind === 'without' || order.kind === 'spec') &&
-    held.kind === order.kind &&
-    order.serial < held.serial
-  )
+/**
+ * Whether a statement was made before this plan settled what it is about. It is about nothing that is to come, as one
+ * of a plan that is still on its way may be: an old word is told again by whoever likes to.
+ */
+export function isPast(statement: Statement, { header, body }: ClusterPlan): boolean {
+  switch (statement.kind) {
+    case 'initialised':
+      return statement.grant < (header.grant?.number ?? 0)
+    case 'ready':
+    case 'stalled': {
+      const newest = header.grant?.number ?? 0
+      return statement.grant < newest || (statement.grant === newest && header.phase !== 'granted')
+    }
+    case 'members':
+      return statement.generation < header.generation
+    case 'spec':
+      return statement.serial <= body.operatorSerial
+    case 'dead':
+    case 'without':
+    case 'moved':
+    case 'silent':
+    case 'keep':
+      return false
+  }
+}
+
+/** A word that a later one of the same author has replaced may still be on its way, or be told again. */
+function isOlder(said: Statement, held: Statement): boolean {
+  if ((said.kind === 'without' || said.kind === 'spec') && held.kind === said.kind)
+    return said.serial < held.serial
+  if (said.kind === 'members' && held.kind === said.kind) return said.generation < held.generation
+  return said.kind === 'dead' && held.kind === said.kind && said.incarnation < held.incarnation
 }
 
 function keyOf({ statement, signer }: SignedStatement): string {

@@ -9,7 +9,7 @@ import { Conclusion } from '../model/conclusion.ts'
 import type { History } from './history.ts'
 import type { NodeContext } from './outbox.ts'
 import type { StatementScope } from './statement-book.ts'
-import { isOrder, isPending, StatementBook } from './statement-book.ts'
+import { isOrder, isPast, isPending, StatementBook } from './statement-book.ts'
 import type { TestimonySituation } from './testimony.ts'
 import { dueTestimony, nextTestimonyAt } from './testimony.ts'
 
@@ -101,6 +101,10 @@ export class Words {
 
   /** Hears a statement. Who hands on a forged one is cut off; one out of scope is merely not kept. */
   hear(from: NodeId, signed: SignedStatement): void {
+    const { plan } = this.#history
+    const { statement } = signed
+    const isOurs = 'clusterId' in statement && statement.clusterId === plan?.header.clusterId
+    if (plan !== undefined && isOurs && isPast(statement, plan)) return
     const outcome = this.#book.add(signed, this.#scope())
     if (typeof outcome === 'object' && outcome.flaw === 'a forged signature') {
       this.#context.outbox.cutOff(from, 'a forged statement')

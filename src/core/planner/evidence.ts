@@ -26,17 +26,19 @@ export function statementsOf<K extends Exclude<Statement['kind'], 'without'>>(
   kind: K,
   chain: Chain,
 ): readonly SignedOf<K>[] {
-  return statements
-    .filter((signed): signed is SignedOf<K> => {
-      const { statement } = signed
-      return (
-        statement.kind === kind &&
-        statement.networkId === chain.networkId &&
-        statement.epoch === chain.epoch &&
-        statement.clusterId === chain.clusterId
-      )
-    })
-    .toSorted((a, b) => compareIds(a.signer, b.signer))
+  const found: SignedOf<K>[] = []
+  for (const signed of statements) {
+    const { statement } = signed
+    if (
+      statement.kind === kind &&
+      statement.networkId === chain.networkId &&
+      statement.epoch === chain.epoch &&
+      statement.clusterId === chain.clusterId
+    ) {
+      found.push(signed as SignedOf<K>)
+    }
+  }
+  return found.length < 2 ? found : found.toSorted((a, b) => compareIds(a.signer, b.signer))
 }
 
 /** One statement of each signer, of those signers alone. */
@@ -55,6 +57,8 @@ export interface DeathProof {
   readonly statements: readonly SignedOf<'dead'>[]
 }
 
+const nobody: ReadonlyMap<NodeId, DeathProof> = new Map()
+
 /**
  * All nodes that a majority of `parent`'s voters attests to be dead, each in one incarnation (the highest
  * with a majority: a later life refutes the statements about an earlier one).
@@ -63,8 +67,10 @@ export function provenDeaths(
   statements: readonly SignedStatement[],
   parent: PlanHeader,
 ): ReadonlyMap<NodeId, DeathProof> {
+  const said = statementsOf(statements, 'dead', parent)
+  if (said.length === 0) return nobody
   const groups = new Map<string, SignedOf<'dead'>[]>()
-  for (const signed of statementsOf(statements, 'dead', parent)) {
+  for (const signed of said) {
     const key = `${signed.statement.subject} ${signed.statement.incarnation}`
     groups.set(key, [...(groups.get(key) ?? []), signed])
   }

@@ -80,13 +80,37 @@ describe('a tally', () => {
     expect(early.learn(first, plan, null)).toEqual([{ kind: 'forged', voter: id(1) }])
   })
 
-  it('blames a voter for two votes in a ballot, and else the proposer that offered two plans', () => {
+  it('blames a voter for two votes in a ballot, whichever came first and whether the plan was known', () => {
+    const blamed = { kind: 'equivocation', voter: id(1) }
+    for (const votes of [
+      [accept(1), accept(1, first, otherPlan)],
+      [accept(1, first, otherPlan), accept(1)],
+    ] as const) {
+      const late = new Tally(electorate, digests)
+      late.learn(first, plan, null)
+      expect(votes.map((vote) => late.count(vote))).toEqual([{ kind: 'counted' }, blamed])
+      const early = new Tally(electorate, digests)
+      for (const vote of [...votes, ...votes]) early.count(vote)
+      expect(early.learn(first, plan, null)).toEqual([{ kind: 'counted' }, blamed])
+    }
+  })
+
+  it('blames a proposer for two plans on the word of two voters, and not of one', () => {
     const tally = new Tally(electorate, digests)
     tally.learn(first, plan, null)
-    tally.count(accept(1))
-    expect(tally.count(accept(1, first, otherPlan))).toEqual({ kind: 'equivocation', voter: id(1) })
-    expect(tally.count(accept(2, first, otherPlan))).toEqual({ kind: 'equivocation', voter: id(0) })
-    expect(tally.votersFor(first)).toEqual([id(1)])
+    const foreign = (rank: number): TallyResult => tally.count(accept(rank, first, otherPlan))
+    expect(foreign(2)).toEqual({ kind: 'counted' })
+    expect(foreign(2)).toEqual({ kind: 'counted' })
+    expect(foreign(1)).toEqual({ kind: 'equivocation', voter: id(0) })
+    expect(tally.votersFor(first)).toEqual([])
+  })
+
+  it('believes nothing more of who is caught: two liars are two voters, and one caught is none', () => {
+    const tally = new Tally(electorate, digests)
+    tally.learn(first, plan, null)
+    tally.count(accept(1, first, otherPlan))
+    expect(tally.count(accept(1))).toEqual({ kind: 'equivocation', voter: id(1) })
+    expect(tally.count(accept(2, first, otherPlan))).toEqual({ kind: 'counted' })
   })
 
   it('cuts a flood of ballots, and keeps those that it had', () => {
