@@ -160,6 +160,51 @@ const catalogue = {
     hint: '`muster lab down` leaves nothing behind; then try again.',
     exitCode: 1,
   },
+  ERR_VM_EXISTS: {
+    message: 'There is a lab of machines named {name} already, with {count} machine(s).',
+    hint: '`muster vm status` shows it, `muster vm down` ends it, `--name` starts another beside it.',
+    exitCode: 1,
+  },
+  ERR_VM_ABSENT: {
+    message: 'There is no lab of machines named {name}.',
+    hint: '`muster vm up` starts one.',
+    exitCode: 1,
+  },
+  ERR_VM_UNKNOWN: {
+    message: 'The lab has no machine named {name}.',
+    hint: 'Its machines are: {names}.',
+    exitCode: 2,
+  },
+  ERR_VM_OFF: {
+    message: 'The machine {name} is switched off.',
+    hint: '`muster vm start {name}` switches it on.',
+    exitCode: 1,
+  },
+  ERR_VM_IMAGE: {
+    message: 'The image {path} cannot be used: {detail}.',
+    hint: '`muster image build` makes one; in the repository, `npm run image`.',
+    exitCode: 1,
+  },
+  ERR_VM_START: {
+    message: 'The machine {name} cannot be switched on: {detail}.',
+    hint: '`muster vm down` leaves nothing behind; then try again.',
+    exitCode: 1,
+  },
+  ERR_VM_SWITCH: {
+    message: "The machines' switch cannot be used: {detail}.",
+    hint: '`muster vm down` leaves nothing behind; then try again.',
+    exitCode: 1,
+  },
+  ERR_VM_MONITOR: {
+    message: "QEMU's monitor at {path} failed: {detail}.",
+    hint: 'Is the machine switched on? `muster vm status` says so.',
+    exitCode: 1,
+  },
+  ERR_VM_GUEST: {
+    message: 'Nothing can be run in the machine {name}: {detail}.',
+    hint: 'A machine can be talked to once it runs from its disk; `muster vm logs {name}` shows how far it is.',
+    exitCode: 3,
+  },
   ERR_PROGRAM: {
     message: '`{program}` failed: {detail}.',
     hint: 'Is it installed and in the PATH of the agent? `muster` needs iproute2 for its overlay.',

@@ -12,6 +12,8 @@ import { machineCommands } from './commands/machine.ts'
 import { specCommands } from './commands/spec.ts'
 import { statusCommands } from './commands/status.ts'
 import { tokenCommands } from './commands/token.ts'
+import { vmMachineCommands } from './commands/vm-machines.ts'
+import { vmCommands } from './commands/vm.ts'
 import { waitCommand } from './commands/wait.ts'
 
 /** Every command, in the order in which the overview shows them. */
@@ -19,6 +21,8 @@ export const commands: readonly Command[] = [
   ...labCommands,
   ...labHostCommands,
   ...imageCommands,
+  ...vmCommands,
+  ...vmMachineCommands,
   ...tokenCommands,
   ...configCommands,
   agentCommand,

@@ -1,8 +1,8 @@
-import { existsSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MusterError } from '../errors.ts'
 import { isAlive, signal } from './processes.ts'
-import { labDirectory, labNames, labsDirectory, loadLabState } from './state.ts'
+import { labDirectory, loadLabState, releaseLabsDirectory } from './state.ts'
 
 /**
  * Ends a lab and leaves nothing: the lab's first process takes everything in its pid namespace with it, and
@@ -25,6 +25,5 @@ export async function endLab(name: string): Promise<void> {
     }
   }
   rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
-  // The last lab takes the directory with it, unless somebody chose that directory.
-  if (process.env['MUSTER_LAB_DIRECTORY'] === undefined && labNames().length === 0) rmdirSync(labsDirectory())
+  releaseLabsDirectory()
 }

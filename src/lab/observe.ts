@@ -41,26 +41,50 @@ export function observeHosts(state: LabState, timeoutMs = 3_000): Promise<HostOb
 
 /** Judges a lab by its agents' own words. (Tests judge by etcd and by pings instead.) */
 export function judgeGoal(goal: LabGoal, hosts: readonly HostObservation[]): GoalReport {
-  const clusters = [...new Set(hosts.map((host) => host.status?.plan?.clusterId).filter(Boolean))]
+  const report = judgeStatuses(
+    goal,
+    hosts.map(({ name, status, ...host }) => ({
+      name,
+      status,
+      situation: situationOf({ name, status, ...host }),
+    })),
+  )
+  if (report.failure === '' && hosts.length > 0 && hosts.every((host) => host.agent === 'stopped')) {
+    return { reached: false, failure: 'every agent has ended', lacking: hosts.map(({ name }) => name) }
+  }
+  return report
+}
+
+/** Judges what agents say, whatever they run on; `situation` is what one that has not come so far is doing. */
+export function judgeStatuses(
+  goal: LabGoal,
+  nodes: readonly {
+    readonly name: string
+    readonly status: StatusResource | undefined
+    readonly situation: string
+  }[],
+): GoalReport {
+  const clusters = [...new Set(nodes.map((node) => node.status?.plan?.clusterId).filter(Boolean))]
   if (clusters.length > 1) {
     return { reached: false, failure: `there are ${clusters.length} clusters`, lacking: [] }
   }
-  if (hosts.length > 0 && hosts.every((host) => host.agent === 'stopped')) {
-    return { reached: false, failure: 'every agent has ended', lacking: hosts.map(({ name }) => name) }
-  }
-  const lacking = hosts
-    .filter((host) => !hasReached(goal, host.status))
-    .map((host) => `${host.name}: ${situationOf(host)}`)
-  return { reached: hosts.length > 0 && lacking.length === 0, failure: '', lacking }
+  const lacking = nodes
+    .filter((node) => !hasReached(goal, node.status))
+    .map((node) => `${node.name}: ${node.situation}`)
+  return { reached: nodes.length > 0 && lacking.length === 0, failure: '', lacking }
 }
 
 /** What one host is waiting for, or else doing, in one line. */
 export function situationOf(host: HostObservation): string {
   if (host.agent === 'off') return 'switched off'
   if (host.agent !== 'running') return `agent ${host.agent}`
-  if (host.status === undefined) return 'agent does not answer yet'
-  const waiting = host.status.waiting[0]
-  return waiting === undefined ? host.status.note : `waiting for ${describeWaiting(waiting)}`
+  return host.status === undefined ? 'agent does not answer yet' : situationOfStatus(host.status)
+}
+
+/** What an agent says it is waiting for, or else doing. */
+export function situationOfStatus(status: StatusResource): string {
+  const waiting = status.waiting[0]
+  return waiting === undefined ? status.note : `waiting for ${describeWaiting(waiting)}`
 }
 
 /** `votes 1/3 (missing h2, h4)`. */

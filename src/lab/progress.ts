@@ -1,3 +1,4 @@
+import type { StatusResource } from '../agent/api/resources.ts'
 import { type Column, formatTable } from '../table.ts'
 import { type HostObservation, situationOf } from './observe.ts'
 
@@ -14,25 +15,35 @@ export const hostColumns: readonly Column<HostObservation>[] = [
   { title: 'NOW', of: situationOf },
 ]
 
+/** How one kind of lab is shown. */
+export interface Presentation<Observation> {
+  readonly columns: readonly Column<Observation>[]
+  readonly lineOf: (host: Observation) => string
+}
+
+type Screen = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }
+
 /** Shows how hosts come along: redraws a table on a terminal, says what changed elsewhere. */
-export class ProgressView {
-  readonly #out: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }
+export class ProgressView<Observation extends { readonly name: string }> {
+  readonly #out: Screen
+  readonly #presentation: Presentation<Observation>
   #drawnLines = 0
   #said: ReadonlyMap<string, string> = new Map()
 
-  constructor(out: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }) {
+  constructor(out: Screen, presentation: Presentation<Observation>) {
     this.#out = out
+    this.#presentation = presentation
   }
 
   /** `elapsedMs` since the lab's start. */
-  show(hosts: readonly HostObservation[], elapsedMs: number): void {
+  show(hosts: readonly Observation[], elapsedMs: number): void {
     if (this.#out.isTTY === true) this.#redraw(hosts, elapsedMs)
     else this.#sayChanges(hosts, elapsedMs)
   }
 
-  #redraw(hosts: readonly HostObservation[], elapsedMs: number): void {
+  #redraw(hosts: readonly Observation[], elapsedMs: number): void {
     const width = this.#out.columns ?? 80
-    const narrow = hostColumns.filter((column) => column.wide !== true)
+    const narrow = this.#presentation.columns.filter((column) => column.wide !== true)
     const lines = [clock(elapsedMs), ...formatTable(narrow, hosts).trimEnd().split('\n')]
     // A line that wraps would spoil the count of lines to go up next time.
     const text = lines.map((line) => `\u001B[2K${line.slice(0, width - 1)}\n`).join('')
@@ -41,8 +52,8 @@ export class ProgressView {
     this.#drawnLines = lines.length
   }
 
-  #sayChanges(hosts: readonly HostObservation[], elapsedMs: number): void {
-    const now = new Map(hosts.map((host) => [host.name, lineOf(host)]))
+  #sayChanges(hosts: readonly Observation[], elapsedMs: number): void {
+    const now = new Map(hosts.map((host) => [host.name, this.#presentation.lineOf(host)]))
     for (const [name, line] of now) {
       if (this.#said.get(name) !== line) this.#out.write(`${clock(elapsedMs)}  ${line}\n`)
     }
@@ -64,8 +75,16 @@ export function lineOf(host: HostObservation): string {
   return parts.filter((part) => part !== '').join('  ')
 }
 
+/** How hosts of namespaces are shown. */
+export const hostPresentation: Presentation<HostObservation> = { columns: hostColumns, lineOf }
+
 function planOf(host: HostObservation): string {
-  const plan = host.status?.plan
+  return planText(host.status)
+}
+
+/** Generation and phase of the plan that an agent holds; empty before it has one. */
+export function planText(status: StatusResource | undefined): string {
+  const plan = status?.plan
   return plan === null || plan === undefined ? '' : `${plan.generation} ${plan.phase}`
 }
 

@@ -1,10 +1,8 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { MusterError } from '../errors.ts'
 import type { NetworkMode } from './addresses.ts'
 import type { Fault } from './network-faults.ts'
 import type { ProcessReference } from './processes.ts'
+import { StateHome } from './state-home.ts'
 
 /** One machine of the lab. */
 export interface LabHost {
@@ -41,61 +39,36 @@ export interface LabState {
   readonly startedAt: string
 }
 
-/** Where the labs of this user are, each in a directory of its name. `/tmp`, since etcd's logs are too large for a runtime directory. */
-export function labsDirectory(): string {
-  const uid = process.getuid?.() ?? 0
-  return process.env['MUSTER_LAB_DIRECTORY'] ?? join(tmpdir(), `muster-lab-${uid}`)
-}
+const home = new StateHome<LabState>('muster-lab', 'MUSTER_LAB_DIRECTORY', 'lab.json')
 
 /** Makes the user's own directory for labs and refuses one that somebody else put there. */
 export function claimLabsDirectory(): string {
-  const directory = labsDirectory()
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const found = lstatSync(directory)
-  if (!found.isDirectory() || found.uid !== process.getuid?.()) {
-    throw new MusterError('ERR_STATE_UNREADABLE', { path: directory, detail: 'it belongs to somebody else' })
-  }
-  return directory
+  return home.claim()
+}
+
+/** Removes the directory for labs after the last one. */
+export function releaseLabsDirectory(): void {
+  home.release()
 }
 
 /** Directory of one lab. Throws ERR_USAGE for a name that cannot be one. */
 export function labDirectory(name: string): string {
-  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(name)) {
-    throw new MusterError('ERR_USAGE', {
-      detail: `'${name}' is no name for a lab: use a-z, 0-9 and -, at most 32`,
-    })
-  }
-  return join(labsDirectory(), name)
+  return home.directoryOf(name)
 }
 
 /** Names of the labs that have left a state, sorted. */
 export function labNames(): string[] {
-  try {
-    return readdirSync(labsDirectory(), { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => entry.name)
-      .toSorted()
-  } catch {
-    return []
-  }
+  return home.names()
 }
 
 /** State of a lab, or undefined when there is none of that name. */
 export function loadLabState(name: string): LabState | undefined {
-  try {
-    return JSON.parse(readFileSync(join(labDirectory(name), 'lab.json'), 'utf8')) as LabState
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+  return home.load(name)
 }
 
 /** Replaces the state on disk at once, so that a reader never sees half of it. */
 export function saveLabState(state: LabState): void {
-  const path = join(state.directory, 'lab.json')
-  const temporary = `${path}.${process.pid}`
-  writeFileSync(temporary, `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 })
-  renameSync(temporary, path)
+  home.save(state)
 }
 
 /** Reads, changes and writes the state in one go. Throws ERR_LAB_ABSENT. */

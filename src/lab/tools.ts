@@ -11,6 +11,7 @@ const packageOf = {
   nft: 'nftables',
   etcd: 'etcd-server',
   ping: 'iputils-ping',
+  'qemu-system-x86_64': 'qemu-system-x86',
 } as const
 
 export type ToolName = keyof typeof packageOf

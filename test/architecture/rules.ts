@@ -81,7 +81,7 @@ function checkFile(file: SourceFile): Violation[] {
     found.push({ rule, file: file.path, detail })
   }
   if (file.lines > linesMax) broken('file-size', `${file.lines} lines, more than ${linesMax}`)
-  if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.(spec|lab|config|d))?\.ts$/.test(file.path.split('/').at(-1) ?? '')) {
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.(spec|lab|vm|config|d))?\.ts$/.test(file.path.split('/').at(-1) ?? '')) {
     broken('file-name', 'file names are kebab-case')
   }
   for (const each of file.imports) {

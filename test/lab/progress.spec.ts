@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import type { StatusResource } from '../../src/agent/api/resources.ts'
 import { type HostObservation, judgeGoal } from '../../src/lab/observe.ts'
-import { lineOf, ProgressView } from '../../src/lab/progress.ts'
+import { hostPresentation, lineOf, ProgressView } from '../../src/lab/progress.ts'
 import { statusFixture } from '../support/status-fixture.ts'
 
 const waiting: HostObservation = { name: 'h1', agent: 'running', status: statusFixture() }
@@ -73,7 +73,7 @@ describe('judgeGoal', () => {
 describe('ProgressView', () => {
   it('says only what changed where there is no terminal', () => {
     const out = new Sink()
-    const view = new ProgressView(out)
+    const view = new ProgressView(out, hostPresentation)
     view.show([waiting, dead], 0)
     view.show([waiting, dead], 500)
     view.show([waiting, active], 12_340)
@@ -87,7 +87,7 @@ describe('ProgressView', () => {
 
   it('redraws in place on a terminal, cut to its width', () => {
     const out = Object.assign(new Sink(), { isTTY: true, columns: 40 })
-    const view = new ProgressView(out)
+    const view = new ProgressView(out, hostPresentation)
     view.show([waiting, dead], 0)
     expect(out.text).not.toContain('\u001B[4A')
     view.show([waiting, active], 500)

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { apiVersion } from '../../agent/api/resources.ts'
-import { type ExitCode, MusterError } from '../../errors.ts'
+import type { ExitCode } from '../../errors.ts'
 import type { NetworkMode } from '../../lab/addresses.ts'
 import type { Awaited, Lab } from '../../lab/lab.ts'
 import type { LabGoal } from '../../lab/observe.ts'
@@ -9,6 +9,7 @@ import { formatTable } from '../../table.ts'
 import { durationMs, usage, wholeNumber } from '../arguments.ts'
 import { type Command, type Flag, type Invocation, outputFlag } from '../command.ts'
 import { formatOf, printResource } from '../render.ts'
+import { spelledCommand, tellOutcome } from './lab-outcome.ts'
 
 /** Flag of every lab command: several labs can exist side by side. */
 export const labNameFlag: Readonly<Record<'name', Flag>> = {
@@ -149,43 +150,34 @@ async function raise(invocation: Invocation): Promise<ExitCode> {
 async function waitAndTell(invocation: Invocation, lab: Lab, goal: LabGoal): Promise<ExitCode> {
   const { terminal, flags, signal } = invocation
   const timeoutMs = durationMs('timeout', flags.text('timeout') ?? '180')
-  const { ProgressView } = await import('../../lab/progress.ts')
-  const view = new ProgressView(terminal.stderr)
+  const { hostPresentation, ProgressView } = await import('../../lab/progress.ts')
+  const view = new ProgressView(terminal.stderr, hostPresentation)
   const result = await lab.await(goal, {
     timeoutMs,
     signal,
     onLook: (hosts, elapsedMs) => view.show(hosts, elapsedMs),
   })
-  const seconds = (result.elapsedMs / 1_000).toFixed(1)
-  if (result.reached) {
-    terminal.stderr.write(`\n${goal} after ${seconds} s\n${howToLook(lab.name, result)}`)
-    return 0
-  }
-  if (signal.aborted) {
-    terminal.stderr.write(`\nThe lab goes on. \`muster lab status\` shows it, \`muster lab down\` ends it.\n`)
-    return 1
-  }
-  terminal.stderr.write(`\n${logTails(lab, result)}`)
-  const why = result.failure === '' ? result.lacking.join('; ') : result.failure
-  if (result.failure !== '') throw new MusterError('ERR_NOT_READY', { detail: why })
-  throw new MusterError('ERR_TIMEOUT', { seconds: Math.round(timeoutMs / 1_000), detail: why })
+  return tellOutcome(invocation, {
+    ...result,
+    goal,
+    timeoutMs,
+    group: 'lab',
+    hints: () => hintsFor(lab.name, result),
+    logTail: (name) => lab.log(name, 5),
+  })
 }
 
-function howToLook(name: string, result: Awaited): string {
+function hintsFor(name: string, result: Awaited): readonly (readonly [string, string])[] {
   const server = result.hosts.find((host) => host.status?.assignment?.role === 'control-plane')?.name ?? 'h1'
-  const suffix = name === 'default' ? '' : ` --name ${name}`
-  // In the repository there is no `muster` on the path, and what is shown must work when it is pasted.
-  const muster = process.env['npm_lifecycle_event'] === undefined ? 'muster' : 'npm run -s muster --'
-  const lab = (verb: string, rest = ''): string => `${muster} lab ${verb}${suffix}${rest}`
-  const lines = [
+  const lab = spelledCommand('lab', name)
+  return [
     ['the hosts and their roles', lab('status')],
     ['one node, and why it is what it is', lab(`exec ${server}`, ' -- muster why')],
     ['the plan that all agreed on', lab(`exec ${server}`, ' -- muster get plan')],
     ['a ping over the overlay', lab(`exec ${server}`, ` -- ping -c3 ${overlayAddress(result, server)}`)],
     ['a node dies, a node returns', `${lab(`kill ${server}`)}; ${lab(`start ${server}`)}`],
     ['the end, leaving nothing', lab('down')],
-  ] as const
-  return `\nHow to look at it:\n${lines.map(([what, command]) => `  ${what.padEnd(36)} ${command}\n`).join('')}`
+  ]
 }
 
 function overlayAddress(result: Awaited, not: string): string {
@@ -193,15 +185,8 @@ function overlayAddress(result: Awaited, not: string): string {
   return other?.status?.assignment?.address4 ?? '10.144.0.1'
 }
 
-function logTails(lab: Lab, result: Awaited): string {
-  const hosts = new Set(result.lacking.map((line) => line.split(':')[0] ?? ''))
-  return lab.hosts
-    .filter((host) => hosts.has(host.name))
-    .map((host) => `--- last words of ${host.name}\n${lab.log(host.name, 5)}\n`)
-    .join('')
-}
-
-function readConfig(path: string): string {
+/** Text of the file that `--config` names. Throws ERR_USAGE. */
+export function readConfig(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
