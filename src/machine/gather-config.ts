@@ -80,7 +80,12 @@ function imageSources(root: string): readonly GatheredSource[] {
 }
 
 function installedSources(root: string): { sources: readonly GatheredSource[]; notes: readonly string[] } {
-  const own = directorySources(root, `${systemPaths.config}/${configPaths.cloudConfig}`, '40_')
+  const path = `${systemPaths.config}/${configPaths.cloudConfig}`
+  const single = readIfThere(root, path)
+  const own =
+    single === undefined
+      ? directorySources(root, path, '40_')
+      : [{ name: '40_site.yaml', path, text: single }]
   const line = commandLineSource(root)
   return { sources: [...imageSources(root), ...own, ...line.sources], notes: line.notes }
 }

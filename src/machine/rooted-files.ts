@@ -23,12 +23,12 @@ export function under(root: string, path: string): string {
   return root === '' ? path : join(root, posix.normalize(`/${path}`))
 }
 
-/** The text of a file, or undefined where there is none. */
+/** The text of a file, or undefined where there is none, or a directory. */
 export function readIfThere(root: string, path: string): string | undefined {
   try {
     return readFileSync(under(root, path), 'utf8')
   } catch (error) {
-    if (isMissing(error)) return undefined
+    if (isMissing(error) || (error as NodeJS.ErrnoException).code === 'EISDIR') return undefined
     throw error
   }
 }

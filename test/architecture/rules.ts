@@ -141,8 +141,8 @@ function checkImport(
 }
 
 function mayImportFile(from: string, to: string, target: string): boolean {
-  // The lab looks at its hosts as every user does: through the agent's API.
-  if (from === 'lab' && target.startsWith('src/agent/api/')) return true
+  // The lab looks at its hosts, and a machine at its agent, as every user does: through the agent's API.
+  if ((from === 'lab' || from === 'machine') && target.startsWith('src/agent/api/')) return true
   if (leaves.has(to) && from !== 'core' && !leaves.has(from)) return true
   return (mayImport[from] ?? []).includes(to)
 }

@@ -5,7 +5,8 @@ import type { Machine } from '../../machine/machine.ts'
 import type { StageProblem } from '../../machine/stage-report.ts'
 import { formatAge, formatTable } from '../../table.ts'
 import { usage } from '../arguments.ts'
-import { type Command, type Flag, type Invocation, outputFlag } from '../command.ts'
+import { socketOf } from '../agent-access.ts'
+import { agentFlags, type Command, type Flag, type Invocation, outputFlag } from '../command.ts'
 import { formatOf, printResource } from '../render.ts'
 
 const rootFlag: Readonly<Record<'root', Flag>> = {
@@ -35,7 +36,37 @@ the boot needs: host name, users, keys, files, the stages initramfs, fs and boot
     examples: ['muster machine status', 'muster machine status -o json'],
     run: status,
   },
+  {
+    path: ['console'],
+    summary: 'Show the state of this machine on its screen, and each change as a line on its serial line',
+    description: 'Normally run by systemd on tty1. Nothing is read from the keyboard.',
+    flags: {
+      tty: { type: 'string', value: 'PATH', summary: 'a terminal that is drawn whole' },
+      log: { type: 'string', value: 'PATH', summary: 'where each change is written as one line' },
+      ...agentFlags,
+    },
+    examples: ['muster console --tty /dev/tty1 --log /dev/ttyS0', 'muster console --tty /dev/stdout'],
+    run: showConsole,
+  },
 ]
+
+/** How often the console looks. */
+const consoleIntervalMs = 2_000
+
+async function showConsole(invocation: Invocation): Promise<void> {
+  const { flags, terminal, signal } = invocation
+  const { runConsole } = await import('../../machine/console.ts')
+  await runConsole(
+    {
+      root: flags.text('root') ?? terminal.environment['MUSTER_ROOT'] ?? '',
+      socketPath: socketOf(invocation),
+      tty: flags.text('tty'),
+      log: flags.text('log'),
+      intervalMs: consoleIntervalMs,
+    },
+    signal,
+  )
+}
 
 /** The machine that a command works on: a real one, or a directory. */
 async function machineOf({ flags, terminal }: Invocation): Promise<Machine> {

@@ -74,6 +74,8 @@ export const systemPaths = {
   boot: '/run/muster/boot.json',
   /** Exists where nothing is durable: a live or recovery system. */
   live: '/run/muster/live',
+  /** JSON: how far an installation is, for the screen: {title, number, of, bytes?}, or {error}. Replaced whole. */
+  progress: '/run/muster/install.json',
   /** Public keys that may sign images, one file each. */
   imageKeys: '/usr/lib/muster/image-keys',
   /** os-release of the image: IMAGE_ID=muster, IMAGE_VERSION, MUSTER_EPOCH. */
@@ -82,6 +84,7 @@ export const systemPaths = {
 
 /** Below `systemPaths.config`. */
 export const configPaths = {
+  /** A directory: the files that the live system gathered in /etc/muster, without the image's own (`10_image_…`). */
   cloudConfig: 'cloud-config',
   /** JSON: the files of `cloudConfig` and the image's own as the last boot without an error read them. */
   goodConfig: 'cloud-config.good.json',

@@ -1,0 +1,128 @@
+// Proves the wait for a good boot in virtual time: it must stay good, what is awaited is told once, and the time is
+// bounded; and that a look at a directory as the machine sees what is there.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { HealthObservation } from '../../src/core/install/health.ts'
+import { baselineOf } from '../../src/core/install/health.ts'
+import { lookAtHealth } from '../../src/machine/health-look.ts'
+import type { HealthOutcome } from '../../src/machine/health-wait.ts'
+import { waitForHealth } from '../../src/machine/health-wait.ts'
+import { FakeAgent } from '../cli/fake-agent.ts'
+import { DirectoryMachine } from './directory-machine.ts'
+
+const well: HealthObservation = {
+  configured: true,
+  mounts: [],
+  wallClock: Date.UTC(2026, 0, 1),
+  links: 1,
+  linksUp: 1,
+  agent: { connected: ['b'], k3sReady: true, servers: 3, serversAlive: 3, waiting: '' },
+}
+
+/** Waits on a machine that looks like this at each second. */
+async function wait(
+  look: (second: number) => HealthObservation,
+  timeoutMs = 60_000,
+): Promise<HealthOutcome & { readonly second: number; readonly said: readonly string[] }> {
+  let now = 0
+  const said: string[] = []
+  const outcome = await waitForHealth({
+    baseline: baselineOf(well),
+    look: async () => look(now / 1_000),
+    now: () => now,
+    sleep: async (milliseconds) => void (now += milliseconds),
+    say: (line) => said.push(line),
+    timeoutMs,
+    signal: new AbortController().signal,
+  })
+  return { ...outcome, second: now / 1_000, said }
+}
+
+describe('the wait for a good boot', () => {
+  it('ends when it was good for a while', async () => {
+    const outcome = await wait((second) => (second < 20 ? { ...well, agent: undefined } : well))
+    expect(outcome).toMatchObject({ passed: true, verdict: 'good', second: 30 })
+    expect(outcome.said).toEqual([
+      'waiting for machine: the agent does not answer | network: none of 1 machines known before is connected | k3s: k3s was ready before and is not yet',
+      'all is well; looking whether it stays so',
+    ])
+  })
+
+  it('does not end with an agent that comes and goes', async () => {
+    const outcome = await wait((second) => (second % 8 === 0 ? { ...well, agent: undefined } : well))
+    expect(outcome).toMatchObject({ passed: false, second: 60 })
+  })
+
+  it('takes an excuse when the time is over, and not before', async () => {
+    const outage = { ...well, linksUp: 0, agent: { ...well.agent!, connected: [], k3sReady: false } }
+    expect(await wait(() => outage)).toMatchObject({ passed: true, verdict: 'excused', second: 60 })
+    expect(await wait((second) => (second < 50 ? outage : { ...outage, linksUp: 1 }))).toMatchObject({
+      passed: false,
+      second: 60,
+    })
+  })
+})
+
+describe('a look at a machine', () => {
+  let machine: DirectoryMachine | undefined
+  let fake: FakeAgent | undefined
+  afterEach(async () => {
+    machine?.remove()
+    await fake?.close()
+  })
+
+  it('sees disks, links and the agent', async () => {
+    machine = new DirectoryMachine()
+    for (const path of ['var/lib/muster', 'var/lib/rancher', 'sys/class/net/eth0/device'])
+      mkdirSync(join(machine.root, path), { recursive: true })
+    machine.file('/sys/class/net/eth0/carrier', '1\n')
+    machine.file('/sys/class/net/lo/carrier', '1\n')
+    machine.file('/etc/muster/40_a.yaml', 'muster: {zone: a}\n')
+    fake = new FakeAgent()
+    await fake.listen()
+    const answer = { apiVersion: 'muster/v1', now: 0 }
+    fake.answer({
+      '/v1/status': {
+        ...answer,
+        conditions: [{ type: 'K3sReady', status: 'true' }],
+        waiting: [{ message: 'x' }],
+      },
+      '/v1/members': {
+        ...answer,
+        items: [
+          { nodeId: 'a', self: true, role: 'control-plane', liveness: 'alive' },
+          { nodeId: 'b', role: 'control-plane', liveness: 'dead' },
+          { nodeId: 'c', role: 'worker', liveness: 'alive' },
+        ],
+      },
+      '/v1/peers': {
+        ...answer,
+        items: [
+          { nodeId: 'b', connected: false },
+          { nodeId: 'c', connected: true },
+        ],
+      },
+    })
+    const look = await lookAtHealth(machine.root, fake.socket)
+    expect(look).toMatchObject({
+      configured: true,
+      links: 1,
+      linksUp: 1,
+      agent: { connected: ['c'], k3sReady: true, servers: 2, serversAlive: 1, waiting: 'x' },
+    })
+    expect(look.mounts.map(({ path, writable }) => ({ path, writable }))).toEqual(
+      ['/config', '/persist', '/var/lib/muster', '/var/lib/rancher'].map((path) => ({
+        path,
+        writable: true,
+      })),
+    )
+  })
+
+  it('sees what is not there', async () => {
+    machine = new DirectoryMachine('live')
+    const look = await lookAtHealth(machine.root, join(machine.root, 'no.sock'))
+    expect(look).toMatchObject({ configured: false, links: 0, agent: undefined })
+    expect(look.mounts.every(({ writable }) => !writable)).toBe(true)
+  })
+})
