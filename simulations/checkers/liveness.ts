@@ -65,7 +65,10 @@ function beforeCharter(world: World): HealedCore {
   if (bootstrap.mode === 'expect' || bootstrap.mode === 'tolerate') {
     const quorum = bootstrap.expect - (bootstrap.mode === 'tolerate' ? bootstrap.tolerate : 0)
     if (plan.nodes < quorum) return { kind: 'excused', why: 'fewer machines than expected' }
-    if (identities.size >= 2 * quorum) return { kind: 'excused', why: 'too many identities for this setting' }
+    // A disk that is empty now is one identity more as soon as its machine starts.
+    const coming = world.machines.filter(({ boots, disk }) => boots > 0 && disk.document === undefined).length
+    if (identities.size + coming >= 2 * quorum)
+      return { kind: 'excused', why: 'too many identities for this setting' }
   }
   return { kind: 'core', machines: everybody }
 }

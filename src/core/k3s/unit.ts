@@ -61,14 +61,17 @@ function teamAccess(plan: ClusterPlan): ApiAccess {
 
 /**
  * The server that `server:` names: the one it named before as long as that one is in the plan and (alive or
- * no longer needed), else one that is alive, spread by the node's place in the plan. Never this node.
+ * no longer needed), else one that is alive, spread by the node's place in the plan. Never this node, and none
+ * that has halted as long as another has not: it may wait for its operator for ever.
  * Rewriting it for fun would cost an agent its saved list of servers (k3s, loadbalancer/config.go).
  */
 export function chooseServer(input: K3sInput, record: K3sRecord, settled: boolean): NodeId {
   const others = serversOf(input.plan)
     .map((assignment) => assignment.nodeId)
     .filter((node) => node !== input.self)
-  const alive = others.filter((node) => input.aliveNodes.includes(node))
+  const present = others.filter((node) => input.aliveNodes.includes(node))
+  const standing = present.filter((node) => input.peers.find((peer) => peer.id === node)?.phase !== 'stopped')
+  const alive = standing.length > 0 ? standing : present
   if (others.includes(record.server) && (settled || alive.includes(record.server))) return record.server
   const rank = input.plan.body.assignments.findIndex((assignment) => assignment.nodeId === input.self)
   return alive[Math.max(rank, 0) % Math.max(alive.length, 1)] ?? ''
