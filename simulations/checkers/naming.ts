@@ -1,4 +1,5 @@
 import type { NodeId } from '../../src/core/model/ids.ts'
+import { doubleVotes } from '../world/liar.ts'
 import type { Machine } from '../world/machine.ts'
 import type { World } from '../world/world.ts'
 import type { Watcher } from '../world/watcher.ts'
@@ -9,12 +10,13 @@ const turnsToName = 2
 
 /**
  * S9, S12 in what is said of others. A peer that sent garbage or speaks another version is named by whoever turned it
- * away. Nobody is accused of two votes who has one disk, put nothing back and tells no lies: a false accusation ends
- * an honest voter's part in every decision.
+ * away. Nobody is accused of two votes who has one disk, put nothing back and tells no lies, as long as one member alone
+ * votes twice: a false accusation ends an honest voter's part in every decision.
  */
 export function namingChecker(world: () => World, violations: Violations): Watcher {
   const pending = new Map<number, { readonly peer: NodeId; readonly code: string; turns: number }[]>()
   const suspects = new Set<NodeId>()
+  let liars = 0
 
   const checkNamed = (machine: Machine): void => {
     const waiting = pending.get(machine.index)
@@ -43,11 +45,12 @@ export function namingChecker(world: () => World, violations: Violations): Watch
     },
     fault: (fault) => {
       if (fault.kind !== 'lie' && fault.kind !== 'rollback' && fault.kind !== 'clone') return
+      if (fault.kind === 'lie' && doubleVotes.has(fault.how)) liars += 1
       const id = world().machines[fault.node]?.identity?.id
       if (id !== undefined) suspects.add(id)
     },
     effect: (machine, effect) => {
-      if (effect.kind !== 'event' || effect.reason !== 'Equivocation') return
+      if (effect.kind !== 'event' || effect.reason !== 'Equivocation' || liars > 1) return
       const accused = (machine.core?.view?.().refusals ?? []).flatMap(({ code, peer }) =>
         code === 'Equivocation' && peer !== undefined ? peer : [],
       )

@@ -2,6 +2,7 @@ import type { Random } from '../../src/core/model/random.ts'
 import { stream } from '../kernel/streams.ts'
 import { beyondPremise } from './beyond-premise.ts'
 import type { Fault, Plan } from './plan.ts'
+import { trials } from './plan.ts'
 
 /** Fault sets by name. */
 export const presets = [
@@ -141,7 +142,7 @@ export function generatePlan(options: GenerateOptions): Plan {
     timers,
     faults: makeFaults(options, horizonMs, has, draw),
     horizonMs,
-    core: coreOf(draw('core'), nodes),
+    ...afterwards(preset, draw('core'), draw('trials'), nodes),
     patienceMs: 300_000,
     crypto: seed % realEvery === realEvery - 1 ? 'real' : 'tagged',
   }
@@ -378,6 +379,20 @@ function natsOf(random: Random, nodes: number): number[] {
 function versionsOf(random: Random, nodes: number): number[] {
   const share = random.unit()
   return Array.from({ length: nodes }, () => (random.unit() < share ? 2 : 1))
+}
+
+/** Minutes of virtual time cost as much as the rest of a run: so the trials are rare. */
+const trialShare: Partial<Record<Preset, number>> = { hostile: 0.06, crashes: 0.06, k3s: 0.06 }
+
+/** Who is healed, and in some seeds what all of them must bear then. */
+function afterwards(
+  preset: Preset,
+  core: Random,
+  trial: Random,
+  nodes: number,
+): Pick<Plan, 'core'> | Required<Pick<Plan, 'core' | 'trials'>> {
+  if (trial.unit() >= (trialShare[preset] ?? 0)) return { core: coreOf(core, nodes) }
+  return { core: Array.from({ length: nodes }, (_, index) => index), trials: trial.sample(trials, 1) }
 }
 
 /** All machines in half of the seeds, any other set in the rest; what a quorum needs is added when the time comes. */

@@ -117,6 +117,13 @@ export const faultSchema = z.discriminatedUnion('kind', [
 /** One fault of a plan. */
 export type Fault = z.infer<typeof faultSchema>
 
+/**
+ * What a healed cluster must bear, after it is well: to be left alone (L5), the death of its leader while the operator
+ * wants something (L6, L4), of a server (L3), and a power cut of the whole site (S15).
+ */
+export const trials = ['quiet', 'leader-dies', 'server-dies', 'power-cut'] as const
+export type Trial = (typeof trials)[number]
+
 /** A whole plan. */
 export const planSchema = z.object({
   format: z.literal('muster-plan/1'),
@@ -167,6 +174,8 @@ export const planSchema = z.object({
   core: z.array(node),
   /** The core must be one active cluster so long after the horizon. */
   patienceMs: ms,
+  /** One after the other, once the core is well. */
+  trials: z.array(z.enum(trials)).optional(),
   /** `real`: keys sign with Ed25519 and messages pass through the codec; slow, so for a share of the seeds. */
   crypto: z.enum(['tagged', 'real']),
 })

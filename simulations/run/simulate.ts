@@ -13,6 +13,9 @@ import { recordChecker } from '../checkers/records.ts'
 import { Violations } from '../checkers/violations.ts'
 import { voteChecker } from '../checkers/votes.ts'
 import type { Plan } from '../plan/plan.ts'
+import { stream } from '../kernel/streams.ts'
+import { TrialSite } from '../trials/site.ts'
+import { runTrial } from '../trials/trials.ts'
 import type { CoreFactory } from '../world/core.ts'
 import type { Watcher } from '../world/watcher.ts'
 import { World } from '../world/world.ts'
@@ -79,6 +82,20 @@ export function simulate(plan: Plan, options: SimulateOptions = {}): SimulatedRu
   let allActiveMs: number | undefined
   if (healed?.kind === 'core') allActiveMs = converge(world, healed.machines, lineages, violations)
   if (allActiveMs !== undefined) coverage.count('healed and formed')
+  if (allActiveMs !== undefined && healed?.kind === 'core') {
+    const advance = (until: number): boolean => {
+      while (!violations.any && timeline.step(until)) checkForks(world, lineages, violations)
+      return !violations.any
+    }
+    const random = stream(plan.seed, 'trials')
+    const time = { now: () => timeline.now, advance, random }
+    for (const trial of plan.trials ?? []) {
+      const outcome = runTrial(trial, new TrialSite(world, healed.machines), time)
+      if (outcome.kind === 'well') coverage.count(outcome.seen)
+      if (outcome.kind === 'broken' && !violations.any)
+        violations.add(outcome.invariant, timeline.now, -1, outcome.text)
+    }
+  }
 
   const premise = premiseOf(world)
   if (!premise && isForked(lineages)) coverage.count(forkCause(plan))

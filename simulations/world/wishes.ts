@@ -22,14 +22,13 @@ export function bootstrapOf(plan: Plan): BootstrapSetting {
   }
 }
 
-/** The operator's order for a control plane of another size, under this plan. */
-export function sizeOrder(
-  { header, body }: ClusterPlan,
+/** The operator's order for another spec, under this plan. */
+export function specOrder(
+  { header }: ClusterPlan,
   operator: Identity,
-  { controlPlane, serial }: { readonly controlPlane: number; readonly serial: number },
+  { serial, spec }: { readonly serial: number; readonly spec: ClusterSpec },
 ): SignedStatement {
   const { networkId, epoch, clusterId } = header
-  const spec = { ...body.spec, controlPlane }
   const statement: Statement = { kind: 'spec', networkId, epoch, clusterId, serial, spec }
   return { statement, signer: operator.id, signature: operator.crypto.sign('muster/order/1', statement) }
 }

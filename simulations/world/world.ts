@@ -25,7 +25,7 @@ import type { Watcher } from './watcher.ts'
 import { together } from './watcher.ts'
 import type { LinkFault } from './network.ts'
 import { SimulatedNetwork } from './network.ts'
-import { bootstrapOf, sizeOrder, specOf } from './wishes.ts'
+import { bootstrapOf, specOrder, specOf } from './wishes.ts'
 
 /** A step of k3s takes so long. */
 const stepMs = 300
@@ -475,10 +475,17 @@ export class World {
   }
 
   #order(machine: Machine, event: Extract<Fault, { kind: 'order' }>): void {
+    const spec = machine.core?.view?.().chain.newest?.plan.body.spec
+    if (spec !== undefined)
+      this.orderSpec(machine, { serial: event.serial, spec: { ...spec, controlPlane: event.controlPlane } })
+  }
+
+  /** The operator, on this machine, asks for another spec. */
+  orderSpec(machine: Machine, order: { readonly serial: number; readonly spec: ClusterSpec }): void {
     const plan = machine.core?.view?.().chain.newest?.plan
     if (plan === undefined) return
-    const signed = sizeOrder(plan, this.#operator, event)
-    machine.push({ kind: 'request', requestId: event.serial, request: { kind: 'order', signed } })
+    const signed = specOrder(plan, this.#operator, order)
+    machine.push({ kind: 'request', requestId: order.serial, request: { kind: 'order', signed } })
   }
 
   #has(trouble: Trouble, index: number): boolean {
