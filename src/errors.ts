@@ -285,6 +285,92 @@ const catalogue = {
     hint: '`muster image build` makes one: `muster.iso`, and the directory `image` with the files of it.',
     exitCode: 1,
   },
+  ERR_DISK: {
+    message: 'The disk {disk} failed: {detail}.',
+    hint: 'Check the disk and its cable. An installation that was cut short counts as none and starts again from the medium.',
+    exitCode: 1,
+  },
+  ERR_DISK_TOO_SMALL: {
+    message: 'The image does not fit on {disk}: {detail} ({size} bytes, {needed} are needed).',
+    hint: 'Take a larger disk, or set smaller sizes under `install.partitions`. Nothing was written.',
+    exitCode: 1,
+  },
+  ERR_DISK_NONE: {
+    message: 'No disk was chosen: {detail}.',
+    hint: 'The table above says why each one is left alone. Name one with `install.device`; `install.wipe: foreign` allows data of other systems to be overwritten. Nothing was written.',
+    exitCode: 1,
+  },
+  ERR_INSTALL_UNSUPPORTED: {
+    message: 'The configuration asks for what this installer cannot do: {detail}.',
+    hint: 'Remove these keys; docs/configuration.md says what is read. Nothing was written.',
+    exitCode: 4,
+  },
+  ERR_IMAGE_SOURCE: {
+    message: 'The image at {source} cannot be read: {detail}.',
+    hint: 'A source is `dir:` with the files of an image, `file:` with a tar of them, or a medium with the directory `muster`.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_UNSIGNED: {
+    message: 'The image at {source} is not signed.',
+    hint: 'Only signed images are installed. Build it with a key whose public half lies in the running image. Nothing was changed.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_SIGNATURE: {
+    message:
+      'The signature of the image at {source} was made by no key that this system trusts, or the manifest was changed.',
+    hint: 'Take the image from where it was made again. Nothing was changed.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_DAMAGED: {
+    message: '{file} of the image is damaged: {detail}.',
+    hint: 'Copy the image again. What runs and the last good image are as they were.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_ARCHITECTURE: {
+    message: 'The image is for another machine: {detail}.',
+    hint: 'Take the image for this architecture. Nothing was changed.',
+    exitCode: 1,
+  },
+  ERR_ESP_FULL: {
+    message: 'The boot partition has no room for another entry: {detail}.',
+    hint: 'Remove files that are not of muster from the ESP, or install anew with a larger `install.partitions.efi`. What runs is as it was.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_EPOCH: {
+    message: 'The image is older than this machine accepts: {detail}.',
+    hint: 'An epoch is raised when older images must not be started any more. Take a newer image. Nothing was changed.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_REJECTED: {
+    message: 'The image was rejected by this machine before: {detail}.',
+    hint: 'Take another version; `--force` tries this one again. Nothing was changed.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_NOT_NEWER: {
+    message: 'The image is not newer than what is installed: {detail}.',
+    hint: 'Build it with a higher version; `muster rollback` goes back to the former one. Nothing was changed.',
+    exitCode: 1,
+  },
+  ERR_SLOT_BUSY: {
+    message: 'No slot may be written: {detail}.',
+    hint: 'Wait until the running image is known to be good (`muster slots`), or go back with `muster rollback`. Nothing was changed.',
+    exitCode: 3,
+  },
+  ERR_SLOT_TOO_SMALL: {
+    message: 'The image does not fit into its slot: {detail}.',
+    hint: 'Install anew with larger slots (`install.partitions.state`). Nothing was changed.',
+    exitCode: 1,
+  },
+  ERR_NOT_INSTALLED: {
+    message: 'This is no installed machine: {detail}.',
+    hint: 'Install it from a medium first (`muster install`).',
+    exitCode: 1,
+  },
+  ERR_ROLLBACK_NONE: {
+    message: 'There is nothing to go back to: {detail}.',
+    hint: '`muster slots` shows what is installed and what is known to be good. Nothing was changed.',
+    exitCode: 1,
+  },
 } as const satisfies Record<string, CatalogueEntry>
 
 export type ErrorCode = keyof typeof catalogue

@@ -168,3 +168,113 @@ export interface ProgramOptions {
 
 /** Port: runs a program of the machine by its argument list and waits for its end. */
 export type RunProgram = (argv: readonly string[], options?: ProgramOptions) => Promise<ProgramResult>
+
+/** A part of a disk, in bytes. */
+export interface DiskRegion {
+  readonly offset: number
+  readonly bytes: number
+}
+
+/** Port: a whole disk, or a plain file that stands for one. Throws ERR_DISK when it fails or vanishes. */
+export interface DiskTarget {
+  readonly path: string
+  readonly sizeBytes: number
+  readonly sectorBytes: number
+  /** After `flush` this is what the medium holds, not what a cache does. */
+  read(offset: number, bytes: number): Promise<Uint8Array>
+  /** Resolves when the bytes are handed over: until `flush` they may be lost, torn or swapped in time with others. */
+  write(offset: number, bytes: Uint8Array): Promise<void>
+  /** Everything written is durable when it resolves. */
+  flush(): Promise<void>
+  /** Makes an empty file system, durable when it resolves. */
+  makeFileSystem(
+    region: DiskRegion,
+    options: { readonly type: 'ext4' | 'vfat'; readonly label: string },
+  ): Promise<void>
+  close(): Promise<void>
+}
+
+/** A file of the directory of boot entries. */
+export interface EntryFile {
+  readonly name: string
+  readonly bytes: number
+}
+
+/**
+ * Port: the directory of boot entries on the mounted ESP. FAT has no journal: until `sync`, and for a rename even
+ * then, a power cut may leave both names, an empty new one, or one without what a long name needs.
+ */
+export interface BootEntries {
+  list(): Promise<readonly EntryFile[]>
+  /** Free bytes of the whole file system. */
+  freeBytes(): Promise<number>
+  /** The file's bytes, at most that many from its beginning; after `sync` what the medium holds. */
+  read(name: string, bytesMax?: number): Promise<Uint8Array>
+  /** Makes a new file, or replaces one. Throws ERR_ESP_FULL. */
+  write(name: string, content: AsyncIterable<Uint8Array>): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  remove(name: string): Promise<void>
+  /** Files written and names changed are durable when it resolves. */
+  sync(): Promise<void>
+}
+
+/** Port: one small text that is replaced as a whole, durably, or not at all. */
+export interface TextFile {
+  /** Undefined: it was never written. */
+  load(): Promise<string | undefined>
+  save(text: string): Promise<void>
+}
+
+/** Port: where an image comes from: a medium, a directory, an archive. */
+export interface ImageSource {
+  /** For messages. */
+  readonly name: string
+  /** A small file as a whole; undefined where there is none. Throws ERR_IMAGE_SOURCE above the limit. */
+  read(file: string, bytesMax: number): Promise<Uint8Array | undefined>
+  /** A file as a stream. Throws ERR_IMAGE_SOURCE. */
+  open(file: string): AsyncIterable<Uint8Array>
+  close(): Promise<void>
+}
+
+/** What is put into a new file system. */
+export interface NewFile {
+  /** Relative; directories on the way are made. */
+  readonly path: string
+  /** Permissions, where the file system has them. */
+  readonly mode: number
+  /** Undefined: a directory. */
+  readonly content: (() => AsyncIterable<Uint8Array>) | undefined
+}
+
+/** A file system as it is to lie on a disk, without the parts that are free. */
+export interface FileSystemImage {
+  /** Pieces from its beginning to its end; the same each time. */
+  pieces(): AsyncIterable<{ readonly offset: number; readonly bytes: Uint8Array }>
+  close(): Promise<void>
+}
+
+/** Port: makes small file systems with content in memory or in a temporary file. */
+export interface FileSystemImages {
+  build(options: {
+    readonly type: 'ext4' | 'vfat'
+    readonly bytes: number
+    readonly label: string
+    readonly files: readonly NewFile[]
+  }): Promise<FileSystemImage>
+}
+
+/** Port: the firmware's variables. Where there are none, every call says so and changes nothing. */
+export interface Firmware {
+  /** Puts this disk's loader first in the boot order, once: entries of before with that label go. */
+  registerLoader(loader: {
+    readonly disk: string
+    readonly partition: number
+    readonly path: string
+    readonly label: string
+  }): Promise<boolean>
+  /** Starts the entry of that label next time only. */
+  startNext(label: string): Promise<boolean>
+  /** A number that outlives a restart: how often a medium gave the machine back to its disk. */
+  readCounter(): Promise<number | undefined>
+  writeCounter(value: number): Promise<void>
+}

@@ -1,4 +1,4 @@
-import { entryName, freshEntryName, parseEntryName, versionPattern } from './entry-name.ts'
+import { entryName, freshEntryName, parseEntryName, spentEntryName, versionPattern } from './entry-name.ts'
 import type { ImageRecords } from './records.ts'
 import { withRejection } from './records.ts'
 import type { BootFacts, EntryFacts } from './slots.ts'
@@ -38,7 +38,7 @@ export function concludeBoot(
   const renames: Rename[] = []
   const names = new Set(entries.map(({ name }) => name))
   for (const entry of entries.filter(isInstalledEntry)) {
-    const wanted = wantedName(entry, records)
+    const wanted = wantedName(entry, records, names)
     // A twin of that name is left by a rename that was cut short: both lie on the same clusters.
     if (wanted === undefined || names.has(wanted.name)) continue
     names.add(wanted.name)
@@ -78,6 +78,7 @@ function endTrial(
 function wantedName(
   { name, uki }: EntryFacts,
   records: ImageRecords,
+  taken: ReadonlySet<string>,
 ): { readonly name: string; readonly reason: string } | undefined {
   const { imageId, version } = uki!
   const tries = parseEntryName(name)?.tries
@@ -85,7 +86,7 @@ function wantedName(
   if (records.rejected.some((each) => each.imageId === imageId)) {
     return tries?.left === 0
       ? undefined
-      : { name: entryName(version, { left: 0, done: (tries?.done ?? 0) + 1 }), reason: 'it was rejected' }
+      : { name: spentEntryName(version, taken), reason: 'it was rejected' }
   }
   if (records.blessed.includes(imageId)) {
     return tries === undefined ? undefined : { name: entryName(version), reason: 'it is known to be good' }

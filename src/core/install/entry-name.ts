@@ -34,6 +34,14 @@ export function freshEntryName(version: string): string {
   return entryName(version, { left: bootTries, done: 0 })
 }
 
+/** Name of an entry that has no tries left, and that no other file has. */
+export function spentEntryName(version: string, taken: ReadonlySet<string>): string {
+  for (let done = 1; ; done++) {
+    const name = entryName(version, { left: 0, done })
+    if (!taken.has(name)) return name
+  }
+}
+
 /** Reads a file name as the loader does. Undefined: the loader takes no notice of such a file. */
 export function parseEntryName(name: string): EntryName | undefined {
   if (!name.toLowerCase().endsWith('.efi') || name.startsWith('.')) return undefined

@@ -1,6 +1,6 @@
 import type { SortedEntry } from './entry-name.ts'
 import { compareEntries, parseEntryName, unfinishedEnding } from './entry-name.ts'
-import { espPaths } from './layout.ts'
+import { espPaths, partitionNames } from './layout.ts'
 import type { ImageRecords } from './records.ts'
 import type { UkiFacts } from './uki.ts'
 
@@ -11,6 +11,11 @@ export type SlotName = 'a' | 'b'
 
 /** A place on the disk that holds an image. */
 export type ImagePlace = SlotName | 'recovery'
+
+/** Name of a place's partition. */
+export function partitionOf(place: ImagePlace): string {
+  return { a: partitionNames.slotA, b: partitionNames.slotB, recovery: partitionNames.recovery }[place]
+}
 
 /** A file of the entries' directory. */
 export interface EntryFacts {
@@ -156,7 +161,9 @@ export function entriesToDiscard(state: SlotsState, slot: SlotName): readonly st
     .filter((entry) => {
       if (entry.name.endsWith(unfinishedEnding)) return true
       if (parseEntryName(entry.name) === undefined) return false
-      return entry.bytes === 0 || (isInstalledEntry(entry) && !kept.has(entry.uki!.imageId))
+      // The loader passes over what is no UKI; under a name of ours it is what a rename left.
+      if (entry.uki === undefined) return entry.bytes === 0 || entry.name.startsWith('muster_')
+      return isInstalledEntry(entry) && !kept.has(entry.uki.imageId)
     })
     .map(({ name }) => name)
 }

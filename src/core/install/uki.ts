@@ -18,13 +18,16 @@ export interface UkiFacts {
   readonly bytes: number
 }
 
+/** Bytes at the beginning of a UKI within which its section table, os-release and command line lie. */
+export const ukiHeadBytes: number = 1_024 * 1_024
+
 interface Section {
   readonly name: string
   readonly offset: number
   readonly size: number
 }
 
-/** Reads a UKI, or its beginning. Undefined where it is none: then the loader does not list it either. */
+/** Reads a UKI, or its first `ukiHeadBytes`. Undefined where it is none: then the loader does not list it either. */
 export function readUki(file: Uint8Array): UkiFacts | undefined {
   const sections = readSections(file)
   const release = textOf(file, sections?.get('.osrel'))
