@@ -371,6 +371,27 @@ const catalogue = {
     hint: '`muster slots` shows what is installed and what is known to be good. Nothing was changed.',
     exitCode: 1,
   },
+  ERR_ALREADY_INSTALLED: {
+    message: 'The disk {disk} carries an installation: {detail}.',
+    hint: 'Remove the medium and start the machine again; `muster install --force` replaces the installation and all its data.',
+    exitCode: 1,
+  },
+  ERR_IMAGE_KEYS: {
+    message: 'No key is known that may sign images: {detail}.',
+    hint: 'Public keys lie in /usr/lib/muster/image-keys as `*.pem` (Ed25519); `--key FILE` names another one.',
+    exitCode: 1,
+  },
+  ERR_RESET_MEMBER: {
+    message:
+      'This machine holds data of an etcd member and has not left the cluster: a reset {level} would take them away.',
+    hint: 'Start the agent and let it leave (`muster leave`); `--force` resets nevertheless and keeps the data as a backup.',
+    exitCode: 1,
+  },
+  ERR_RESET_NO_MEDIUM: {
+    message: 'No medium is there that could install this machine again.',
+    hint: 'Attach the medium first, or use `--force` where it comes later or by another way. Nothing was changed.',
+    exitCode: 1,
+  },
 } as const satisfies Record<string, CatalogueEntry>
 
 export type ErrorCode = keyof typeof catalogue

@@ -5,6 +5,7 @@ import { bootCommands } from './commands/boot.ts'
 import { configCommands } from './commands/config.ts'
 import { getCommands } from './commands/get.ts'
 import { imageCommands } from './commands/image.ts'
+import { diskCommands } from './commands/disks.ts'
 import { kubeconfigCommand } from './commands/kubeconfig.ts'
 import { labHostCommands } from './commands/lab-hosts.ts'
 import { labCommands } from './commands/lab.ts'
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   kubeconfigCommand,
   ...specCommands,
   ...machineCommands,
+  ...diskCommands,
   ...bootCommands,
   ...aboutCommands,
 ]

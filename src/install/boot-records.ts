@@ -2,7 +2,7 @@ import { concludeBoot } from '../core/install/boot-record.ts'
 import { entryName, parseEntryName, spentEntryName } from '../core/install/entry-name.ts'
 import type { ImageRecords } from '../core/install/records.ts'
 import { encodeRecords, withBlessing, withFailure, withRejection } from '../core/install/records.ts'
-import type { BootFacts, SlotsState } from '../core/install/slots.ts'
+import type { BootFacts } from '../core/install/slots.ts'
 import { isGood, isInstalledEntry, nextEntry } from '../core/install/slots.ts'
 import type { BootEntries, TextFile } from '../core/ports.ts'
 import { MusterError } from '../errors.ts'
@@ -111,9 +111,4 @@ export async function rollback(
   }
   await components.entries.sync()
   return { from: version, to: target.uki!.version }
-}
-
-/** Whether a state's records trust the running image. */
-export function isRunningGood({ boot, records }: Pick<SlotsState, 'boot' | 'records'>): boolean {
-  return boot?.mode === 'installed' && records.blessed.includes(boot.imageId)
 }

@@ -22,10 +22,17 @@ export interface InstallComponents {
   readonly fileSystems: FileSystemImages
 }
 
+/** A file of the machine's configuration. */
+export interface CloudConfigFile {
+  readonly name: string
+  readonly text: string
+}
+
 export interface InstallInit {
   readonly architecture: Architecture
   readonly wishes: PartitionWishes
-  readonly cloudConfig: string
+  /** Files of the configuration, as they lie in its directory. */
+  readonly cloudConfig: readonly CloudConfigFile[]
   /** 32 hex digits, fresh. */
   readonly machineId: string
   readonly newGuid: () => string
@@ -182,7 +189,9 @@ class Installation {
       content: only(Buffer.from(content)),
     })
     await this.#writeFileSystem('ext4', partitionNames.config, moved, [
-      file(configPaths.cloudConfig, 0o600, cloudConfig),
+      { path: configPaths.cloudConfig, mode: 0o700, content: undefined },
+      // They hold the token.
+      ...cloudConfig.map(({ name, text }) => file(`${configPaths.cloudConfig}/${name}`, 0o600, text)),
       file(configPaths.machineId, 0o444, `${machineId}\n`),
       file(configPaths.receipt, 0o644, `${JSON.stringify(this.receipt, undefined, 2)}\n`),
       file(configPaths.images, 0o644, encodeRecords(records)),

@@ -73,13 +73,6 @@ export async function drain(source: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const chunk of source) void chunk
 }
 
-/** The whole stream. For small files. */
-export async function collect(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const parts: Uint8Array[] = []
-  for await (const part of source) parts.push(part)
-  return Buffer.concat(parts)
-}
-
 /** One chunk as a stream. */
 export function only(bytes: Uint8Array): () => AsyncIterable<Uint8Array> {
   return async function* () {

@@ -140,7 +140,7 @@ class Upgrade {
     await pipe(image.open(imageFiles.root), inChunks(this.#chunkBytes), countBytes(moved), async (source) => {
       let at = 0
       for await (const chunk of source) {
-        if (at === 0) this.#firstBlock = chunk.slice(0, blockBytes)
+        if (at === 0) this.#firstBlock = new Uint8Array(chunk.subarray(0, blockBytes))
         const kept = at === 0 ? blockBytes : 0
         if (chunk.byteLength > kept) await disk.write(offset + at + kept, chunk.subarray(kept))
         at += chunk.byteLength

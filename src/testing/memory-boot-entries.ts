@@ -154,7 +154,7 @@ export class MemoryTextFile implements TextFile {
 function apply(names: Names, change: Change): void {
   switch (change.kind) {
     case 'write':
-      names.set(change.name, { bytes: change.bytes.slice() })
+      names.set(change.name, { bytes: new Uint8Array(change.bytes) })
       break
     case 'rename': {
       const chain = names.get(change.from)
@@ -175,7 +175,7 @@ function apply(names: Names, change: Change): void {
 
 function applyTorn(names: Names, current: Names, change: Change, loss: Loss): void {
   if (change.kind === 'write') {
-    const half = change.bytes.slice()
+    const half = new Uint8Array(change.bytes)
     half.fill(0, Math.ceil(half.byteLength / 2))
     // A name that is there before its bytes: FAT writes directory and data as it likes.
     apply(names, {
@@ -205,7 +205,7 @@ function applyTorn(names: Names, current: Names, change: Change, loss: Loss): vo
 function torn(chain: Chain | undefined): Chain | undefined {
   return chain === undefined
     ? undefined
-    : { bytes: chain.bytes.slice().fill(0, Math.ceil(chain.bytes.byteLength / 2)) }
+    : { bytes: new Uint8Array(chain.bytes).fill(0, Math.ceil(chain.bytes.byteLength / 2)) }
 }
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {

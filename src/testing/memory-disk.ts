@@ -66,7 +66,7 @@ export class MemoryDiskTarget implements DiskTarget, PoweredDevice {
     this.#power.check()
     invariant(offset >= 0 && offset + bytes.byteLength <= this.sizeBytes, 'a write lies within the disk')
     this.#onWrite?.({ offset, bytes: bytes.byteLength })
-    const copy = bytes.slice()
+    const copy = new Uint8Array(bytes)
     this.#pending.push({ offset, bytes: copy })
     apply(this.#current, offset, copy)
     this.#power.tick()

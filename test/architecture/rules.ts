@@ -53,9 +53,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   components: ['core', 'config', 'adapters', 'components'],
   agent: ['core', 'config', 'components', 'agent'],
   lab: ['core', 'config', 'components', 'lab'],
-  machine: ['core', 'config', 'components', 'machine'],
+  install: ['core', 'config', 'components', 'install'],
+  machine: ['core', 'config', 'components', 'install', 'machine'],
   image: ['core', 'config', 'components', 'machine', 'image'],
-  cli: ['core', 'config', 'agent', 'lab', 'machine', 'image', 'cli'],
+  cli: ['core', 'config', 'agent', 'lab', 'install', 'machine', 'image', 'cli'],
   testing: ['core', 'testing'],
   index: ['core', 'config', 'components', 'agent'],
 }

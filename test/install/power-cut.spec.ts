@@ -235,7 +235,7 @@ describe('the check fails', () => {
       const write = machine.disk.write.bind(machine.disk)
       // A disk that takes eight kilobytes and keeps them otherwise.
       machine.disk.write = (offset, bytes): Promise<void> => {
-        const kept = bytes.slice()
+        const kept = new Uint8Array(bytes)
         if (bytes.byteLength === 8_192) kept[100]! ^= 4
         return write(offset, kept)
       }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { anything, flag, text, texts, variables, whole } from './fields.ts'
+import { anything, flag, oneOf, text, texts, variables, whole } from './fields.ts'
 
 /** Kairos' block `install:`; read and checked, carried out by the installer. */
 export type InstallBlock = Record<string, unknown>
@@ -80,6 +80,11 @@ export const installSchema: z.ZodType<InstallBlock | undefined> = z
     passive: image,
     'recovery-system': image,
     'extra-dirs-rootfs': texts('Directories to make.'),
+    wipe: oneOf(['none', 'foreign'], 'What may be overwritten: `foreign` means data of other systems.'),
+    reinstall: oneOf(
+      ['never', 'wipe'],
+      'What to do with an installation of muster: leave and boot it, or replace it.',
+    ),
     nousers: flag('Install although no user is declared.'),
     ssh_hardening: flag('A stricter SSH server.'),
     image: text('Image to install; an older spelling of `source`.'),

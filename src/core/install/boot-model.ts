@@ -59,7 +59,7 @@ export function powerOn(disk: ModelDisk): { readonly outcome: BootOutcome; reado
     }
   }
   const { mode, imageId } = entry.uki!
-  const places: readonly ImagePlace[] = mode === 'recovery' ? ['recovery', 'a', 'b'] : ['a', 'b', 'recovery']
+  const places: readonly ImagePlace[] = mode === 'recovery' ? ['recovery'] : ['a', 'b']
   const slot = places
     .flatMap((place) => disk.slots.filter((each) => each.place === place))
     .find(({ mounts }) => mounts === imageId)

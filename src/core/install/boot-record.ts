@@ -84,9 +84,7 @@ function wantedName(
   const tries = parseEntryName(name)?.tries
   if (!versionPattern.test(version)) return undefined
   if (records.rejected.some((each) => each.imageId === imageId)) {
-    return tries?.left === 0
-      ? undefined
-      : { name: spentEntryName(version, taken), reason: 'it was rejected' }
+    return tries?.left === 0 ? undefined : { name: spentEntryName(version, taken), reason: 'it was rejected' }
   }
   if (records.blessed.includes(imageId)) {
     return tries === undefined ? undefined : { name: entryName(version), reason: 'it is known to be good' }

@@ -117,7 +117,8 @@ export function decodeGpt(header: Uint8Array, entries: Uint8Array, ownLba: numbe
   if (header.byteLength < headerBytes || entries.byteLength < entryCount * entryBytes) return undefined
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength)
   if (new TextDecoder().decode(header.subarray(0, 8)) !== signature) return undefined
-  const unsealed = header.slice(0, headerBytes)
+  // A copy: slice() of a Buffer is none.
+  const unsealed = new Uint8Array(header.subarray(0, headerBytes))
   unsealed.fill(0, 16, 20)
   const intact =
     view.getUint32(12, true) === headerBytes &&

@@ -95,6 +95,8 @@ export const configPaths = {
   /** Highest epoch, blessed and rejected images, baseline before an upgrade. */
   images: 'images.json',
   sshKeys: 'ssh',
+  /** JSON: a reset that the next boot carries out. */
+  reset: 'reset.json',
 } as const
 
 /** Data that outlive a restart, bound from below `systemPaths.persistent`. Never a directory of units. */

@@ -2,7 +2,7 @@ import type { ModelDisk } from '../../../src/core/install/boot-model.ts'
 import { bootUntilSettled } from '../../../src/core/install/boot-model.ts'
 import { parseEntryName } from '../../../src/core/install/entry-name.ts'
 import { espPaths, partitionNames } from '../../../src/core/install/layout.ts'
-import { noRecords, parseRecords } from '../../../src/core/install/records.ts'
+import { parseRecords } from '../../../src/core/install/records.ts'
 import type { BootFacts } from '../../../src/core/install/slots.ts'
 import { partitionOf } from '../../../src/core/install/slots.ts'
 import { readUki } from '../../../src/core/install/uki.ts'
@@ -100,7 +100,7 @@ export async function install(
     {
       architecture: 'x86_64',
       wishes: { extra: [] },
-      cloudConfig: '#cloud-config\n',
+      cloudConfig: [{ name: '40_test.yaml', text: '#cloud-config\n' }],
       machineId: 'f'.repeat(32),
       newGuid: () => `00000000-0000-4000-8000-${String(++guids).padStart(12, '0')}`,
       installer: '0.0.0',
@@ -287,9 +287,4 @@ export async function cutEverywhere(options: {
 /** What the initrd would have written for a machine that runs this image from this place. */
 export function bootOf(image: FakeImage, place: 'a' | 'b'): BootFacts {
   return { mode: 'installed', imageId: image.manifest.imageId, place }
-}
-
-/** Records of a machine, read. */
-export function recordsOf(content: MachineContent): ReturnType<typeof parseRecords> {
-  return content.records === undefined ? noRecords : parseRecords(content.records)
 }

@@ -1,0 +1,157 @@
+import type { FileHandle } from 'node:fs/promises'
+import { open, readFile, realpath } from 'node:fs/promises'
+import { basename } from 'node:path'
+import type { DiskRegion, DiskTarget, RunProgram } from '../../core/ports.ts'
+import { MusterError } from '../../errors.ts'
+
+/** Making a file system on a slow disk, above all its inode tables. */
+const makeTimeoutMs = 10 * 60_000
+
+export interface DiskTargetOptions {
+  readonly mode: 'read' | 'write'
+}
+
+/** Port `DiskTarget` on a block device or a plain file. Throws ERR_DISK. */
+export async function openDiskTarget(
+  { run }: { readonly run: RunProgram },
+  path: string,
+  { mode }: DiskTargetOptions,
+): Promise<DiskTarget> {
+  const file = await guarded(path, () => open(path, mode === 'read' ? 'r' : 'r+'))
+  try {
+    const status = await file.stat()
+    const isDevice = status.isBlockDevice()
+    const geometry = isDevice
+      ? await guarded(path, () => readGeometry(path))
+      : { sizeBytes: status.size, sectorBytes: 512 }
+    return new FileDiskTarget(file, path, isDevice, geometry, run)
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+class FileDiskTarget implements DiskTarget {
+  readonly path: string
+  readonly sizeBytes: number
+  readonly sectorBytes: number
+  readonly #file: FileHandle
+  readonly #isDevice: boolean
+  readonly #run: RunProgram
+
+  constructor(
+    file: FileHandle,
+    path: string,
+    isDevice: boolean,
+    geometry: { readonly sizeBytes: number; readonly sectorBytes: number },
+    run: RunProgram,
+  ) {
+    this.path = path
+    this.sizeBytes = geometry.sizeBytes
+    this.sectorBytes = geometry.sectorBytes
+    this.#file = file
+    this.#isDevice = isDevice
+    this.#run = run
+  }
+
+  read(offset: number, bytes: number): Promise<Uint8Array> {
+    return guarded(this.path, async () => {
+      const buffer = Buffer.alloc(bytes)
+      let at = 0
+      while (at < bytes) {
+        const { bytesRead } = await this.#file.read(buffer, at, bytes - at, offset + at)
+        if (bytesRead === 0) throw new Error(`it ends at byte ${offset + at}`)
+        at += bytesRead
+      }
+      return buffer
+    })
+  }
+
+  write(offset: number, bytes: Uint8Array): Promise<void> {
+    return guarded(this.path, async () => {
+      if (offset + bytes.byteLength > this.sizeBytes) throw new Error('a write reaches beyond its end')
+      let at = 0
+      while (at < bytes.byteLength) {
+        const { bytesWritten } = await this.#file.write(bytes, at, bytes.byteLength - at, offset + at)
+        at += bytesWritten
+      }
+    })
+  }
+
+  flush(): Promise<void> {
+    return guarded(this.path, async () => {
+      await this.#file.sync()
+      // What is read back is to come from the medium.
+      if (this.#isDevice) await this.#tool(['blockdev', '--flushbufs', this.path])
+    })
+  }
+
+  async makeFileSystem(
+    region: DiskRegion,
+    { type, label }: { readonly type: 'ext4' | 'vfat'; readonly label: string },
+  ): Promise<void> {
+    await this.flush()
+    const kibibytes = Math.floor(region.bytes / 1_024)
+    await guarded(this.path, () =>
+      this.#tool(
+        type === 'ext4'
+          ? [
+              'mke2fs',
+              '-q',
+              '-F',
+              '-t',
+              'ext4',
+              '-m',
+              '0',
+              '-L',
+              label,
+              '-E',
+              `offset=${region.offset}`,
+              this.path,
+              `${kibibytes}k`,
+            ]
+          : [
+              'mkfs.vfat',
+              '-n',
+              label,
+              '--offset',
+              String(region.offset / this.sectorBytes),
+              this.path,
+              String(kibibytes),
+            ],
+      ),
+    )
+    await this.flush()
+  }
+
+  close(): Promise<void> {
+    return this.#file.close()
+  }
+
+  async #tool(argv: readonly string[]): Promise<void> {
+    const { exitCode, stderr } = await this.#run(argv, { timeoutMs: makeTimeoutMs })
+    if (exitCode !== 0) throw new Error(`${argv[0]} failed: ${stderr.trim()}`)
+  }
+}
+
+/** Size and logical sectors as the kernel knows them. */
+async function readGeometry(
+  path: string,
+): Promise<{ readonly sizeBytes: number; readonly sectorBytes: number }> {
+  const directory = `/sys/class/block/${basename(await realpath(path))}`
+  // The kernel counts in units of 512 bytes, whatever the sectors are.
+  const units = Number(await readFile(`${directory}/size`, 'utf8'))
+  const sectorBytes = Number(await readFile(`${directory}/queue/logical_block_size`, 'utf8'))
+  return { sizeBytes: units * 512, sectorBytes }
+}
+
+/** Whatever goes wrong with a disk has one code: EIO, ENODEV and ENOSPC alike. */
+async function guarded<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof MusterError) throw error
+    const detail = error instanceof Error ? error.message : String(error)
+    throw new MusterError('ERR_DISK', { disk: path, detail }, { cause: error })
+  }
+}

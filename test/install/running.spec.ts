@@ -1,0 +1,246 @@
+// Proves what a boot of an installed machine calls, on a directory that stands for it: records, blessing, fallback, and a reset whose
+// every change may be the last one before the power goes.
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { InstallerComponents } from '../../src/components/installer.ts'
+import { createInstaller } from '../../src/components/installer.ts'
+import {
+  encodeRecords,
+  noRecords,
+  parseRecords,
+  withBlessing,
+  withTrial,
+} from '../../src/core/install/records.ts'
+import { isMember, runReset } from '../../src/install/commands.ts'
+import { carryOutReset, orderReset } from '../../src/install/reset.ts'
+import {
+  beginBoot,
+  blessRunning,
+  cancelReset,
+  recordUnhealthy,
+  runningRecords,
+} from '../../src/install/running.ts'
+import { MemoryDiskTarget } from '../../src/testing/memory-disk.ts'
+import { fakeImage } from './support/fake-image.ts'
+import { diskBytes } from './support/world.ts'
+
+const one = fakeImage({ version: '1' })
+const two = fakeImage({ version: '2' })
+const etcd = 'persist/var/lib/rancher/k3s/server/db/etcd/member/snap/db'
+
+describe('a running machine', () => {
+  let root = ''
+  let counter: number | undefined = 2
+  const installer: InstallerComponents = {
+    ...createInstaller(),
+    firmware: {
+      registerLoader: async () => true,
+      startNext: async () => true,
+      readCounter: async () => counter,
+      writeCounter: async (value) => void (counter = value),
+    },
+    openDisk: async () => new MemoryDiskTarget({ sizeBytes: diskBytes }),
+  }
+  const write = (path: string, content: string | Uint8Array): void => {
+    mkdirSync(dirname(join(root, path)), { recursive: true })
+    writeFileSync(join(root, path), content)
+  }
+  const records = (): ReturnType<typeof parseRecords> =>
+    parseRecords(readFileSync(join(root, 'config/images.json'), 'utf8'))
+  const entries = (): readonly string[] => readdirSync(join(root, 'efi/EFI/Linux')).toSorted()
+  const runs = (image: typeof one, mode = 'installed'): void =>
+    write(
+      'run/muster/boot.json',
+      JSON.stringify({ mode, imageId: image.manifest.imageId, disk: '/dev/x', partition: 'muster-a' }),
+    )
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'muster-running-'))
+    counter = 2
+    runs(one)
+    write('usr/lib/os-release', 'IMAGE_ID=muster\nIMAGE_VERSION=1\nMUSTER_EPOCH=4\n')
+    write('efi/EFI/Linux/muster_1+2-1.efi', one.files['installed.efi'])
+    write('efi/EFI/Linux/muster-recovery.efi', one.files['recovery.efi'])
+    write(
+      'config/images.json',
+      encodeRecords(withTrial(noRecords, { imageId: one.manifest.imageId, version: '1', from: '' }, null)),
+    )
+  })
+  afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+  it('is on trial until it is blessed: recorded, then renamed', async () => {
+    expect(await beginBoot(root, installer)).toEqual({ restart: false, notes: [] })
+    expect(counter).toBe(0)
+    expect(await runningRecords(root, installer)).toMatchObject({ onTrial: true })
+    expect(await blessRunning(root, installer)).toBe(true)
+    expect(entries()).toEqual(['muster-recovery.efi', 'muster_1.efi'])
+    expect(records()).toMatchObject({ blessed: [one.manifest.imageId], highestEpoch: 4, trial: null })
+    expect(await runningRecords(root, installer)).toMatchObject({ onTrial: false })
+  })
+
+  it('remembers why a new version failed when it is back on the old one', async () => {
+    const trial = withTrial(
+      withBlessing(noRecords, one.manifest.imageId, 4),
+      { imageId: two.manifest.imageId, version: '2', from: one.manifest.imageId },
+      { peers: 3 },
+    )
+    write('config/images.json', encodeRecords(trial))
+    write('efi/EFI/Linux/muster_2+0-3.efi', two.files['installed.efi'])
+    expect((await runningRecords(root, installer)).baseline).toEqual({ peers: 3 })
+    runs(two)
+    await recordUnhealthy(root, 'no peer was seen', installer)
+    runs(one)
+    const { notes } = await beginBoot(root, installer)
+    expect(notes.join()).toContain('fell back from version 2')
+    expect(records()?.rejected).toMatchObject([
+      { version: '2', reason: 'no boot of it was healthy: no peer was seen' },
+    ])
+    expect(records()?.highestEpoch).toBe(4)
+  })
+
+  it('trusts nothing when its records are damaged', async () => {
+    write('config/images.json', '{"format":1')
+    write('efi/EFI/Linux/muster_2.efi', two.files['installed.efi'])
+    expect((await beginBoot(root, installer)).notes.join()).toContain('damaged')
+    expect(entries()).toContain('muster_2+3.efi')
+    expect(records()).toEqual(noRecords)
+  })
+
+  it.each(['live', 'recovery'])('is left alone as a %s system', async (mode) => {
+    runs(one, mode)
+    expect(await beginBoot(root, installer)).toEqual({ restart: false, notes: [] })
+    expect(await blessRunning(root, installer)).toBe(false)
+    expect(entries()).toEqual(['muster-recovery.efi', 'muster_1+2-1.efi'])
+    await expect(runReset({ root, level: 'soft', left: false, force: false })).rejects.toMatchObject({
+      code: 'ERR_NOT_INSTALLED',
+    })
+  })
+
+  describe('a reset', () => {
+    beforeEach(() => {
+      write(etcd, 'etcd data')
+      write('persist/var/lib/rancher/k3s/agent/images/a.tar', 'image')
+      write('persist/var/lib/kubelet/pods/x', 'pod')
+      write('persist/other', 'file')
+      write('config/state/a.state', 'key and votes')
+      write('config/machine-id', 'f')
+      write('config/ssh/key', 'k')
+      write('config/cloud-config/40_a.yaml', 'muster: {}\n')
+    })
+    const files = (): readonly string[] =>
+      readdirSync(root, { recursive: true, withFileTypes: true })
+        .filter(
+          (entry) =>
+            entry.isFile() && /(^|\/)(persist|config)(\/|$)/.test(entry.parentPath.slice(root.length)),
+        )
+        .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
+        .toSorted()
+
+    it('of a member that did not leave is refused, or forced and keeps its data', async () => {
+      expect(await isMember(root)).toBe(true)
+      for (const level of ['data', 'factory', 'reinstall'] as const) {
+        await expect(runReset({ root, level, left: false, force: false })).rejects.toMatchObject({
+          code: 'ERR_RESET_MEMBER',
+        })
+      }
+      await runReset({ root, level: 'data', left: false, force: true })
+      const { notes } = await beginBoot(root, installer)
+      expect(notes.join()).toContain('backup/etcd-1')
+      expect(files()).toEqual([
+        'config/cloud-config/40_a.yaml',
+        'config/images.json',
+        'config/machine-id',
+        'config/ssh/key',
+        'config/state/a.state',
+        'persist/backup/etcd-1/etcd/member/snap/db',
+      ])
+      expect(existsSync(join(root, 'persist/var/lib/rancher'))).toBe(true)
+      expect((await beginBoot(root, installer)).notes).toEqual([])
+    })
+
+    it('factory forgets who the machine is, keeps its configuration and epoch, and restarts', async () => {
+      await runReset({ root, level: 'factory', left: true, force: false })
+      expect(await beginBoot(root, installer)).toMatchObject({ restart: true })
+      expect(files()).toEqual(['config/cloud-config/40_a.yaml', 'config/images.json'])
+      expect(existsSync(join(root, 'config/state'))).toBe(true)
+    })
+
+    it('can be taken back, and soft removes nothing', async () => {
+      const before = files()
+      await runReset({ root, level: 'factory', left: true, force: false })
+      await cancelReset(root)
+      await beginBoot(root, installer)
+      expect(files()).toEqual(before)
+      await runReset({ root, level: 'soft', left: false, force: false })
+      await beginBoot(root, installer)
+      expect(files()).toEqual(before)
+    })
+
+    it('reinstall erases both tables, and needs a medium', async () => {
+      await expect(runReset({ root, level: 'reinstall', left: true, force: false })).rejects.toMatchObject({
+        code: 'ERR_RESET_NO_MEDIUM',
+      })
+      const disk = new MemoryDiskTarget({ sizeBytes: diskBytes })
+      await disk.write(512, Buffer.from('EFI PART'))
+      await disk.write(diskBytes - 512, Buffer.from('EFI PART'))
+      await disk.flush()
+      await orderReset(installer, root, { level: 'reinstall', left: true })
+      expect(await carryOutReset({ ...installer, openDisk: async () => disk }, root, '/dev/x')).toMatchObject(
+        { restart: true },
+      )
+      expect(disk.peek(512, 8).every((byte) => byte === 0)).toBe(true)
+      expect(disk.peek(diskBytes - 512, 8).every((byte) => byte === 0)).toBe(true)
+    })
+
+    it.each([
+      ['data', false],
+      ['data', true],
+      ['factory', false],
+      ['factory', true],
+    ] as const)(
+      '%s (left: %s) cut at every change comes to the same end, and never loses a member',
+      async (level, left) => {
+        await orderReset(installer, root, { level, left })
+        const start = `${root}-start`
+        cpSync(root, start, { recursive: true })
+        try {
+          await carryOutReset(installer, root, '/dev/x')
+          const end = files()
+          let changes = 0
+          for (let cutAt = 1; ; cutAt++) {
+            rmSync(root, { recursive: true })
+            cpSync(start, root, { recursive: true })
+            let seen = 0
+            const cut = (): void => {
+              if (++seen === cutAt) throw new Error('the power went')
+            }
+            const done = await carryOutReset(installer, root, '/dev/x', cut).then(
+              () => true,
+              () => false,
+            )
+            if (done) break
+            changes++
+            const kept = files().some((path) => path.endsWith('etcd/member/snap/db'))
+            if (!left) expect(kept).toBe(true)
+            await carryOutReset(installer, root, '/dev/x')
+            expect(files()).toEqual(end)
+          }
+          expect(changes).toBeGreaterThan(3)
+        } finally {
+          rmSync(start, { recursive: true, force: true })
+        }
+      },
+    )
+  })
+})
