@@ -55,7 +55,8 @@ function flawsOf(before: ClusterPlan, after: ClusterPlan): readonly (readonly [I
   const wanted = after.body.spec.controlPlane
   const surplus = was.length > wanted - ((wanted + 1) % 2)
   for (const id of was) {
-    if (!is.includes(id) && !surplus && !isDead(id))
+    const isOver = id === before.header.openChange?.node && isGivenUp(before, after)
+    if (!is.includes(id) && !surplus && !isDead(id) && !isOver)
       flaws.push(['S6', `${name(id)} loses its role on the word of no majority`])
   }
   const { openChange } = after.header
@@ -76,10 +77,10 @@ function serversOf(plan: ClusterPlan): readonly string[] {
   return plan.body.assignments.flatMap((one) => (one.role === 'control-plane' ? one.nodeId : []))
 }
 
-/** Whether an addition ends because its node is dead. */
+/** Whether an addition ends because its node, or another server that etcd would need for it, is dead. */
 function isGivenUp(before: ClusterPlan, after: ClusterPlan): boolean {
-  const open = before.header.openChange
-  return open?.kind === 'add' && attests(before, after, open.node)
+  const isOver = before.header.openChange?.kind === 'add' && after.header.openChange === null
+  return isOver && serversOf(before).some((id) => attests(before, after, id))
 }
 
 /** Whether the evidence of `after` shows that etcd's voters are the servers of `before`, and nobody else. */

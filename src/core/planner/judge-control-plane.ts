@@ -34,9 +34,10 @@ export function judgeControlPlane(parent: ClusterPlan, plan: ClusterPlan): Flaw 
     was?.kind === 'add' && is === null && demoted.length === 1 && demoted[0]?.nodeId === was.node
   if (givenUp) {
     if (promoted.length > 0) return flaw('OneChange', 'an addition is given up in a plan of its own')
-    return provenDeaths(plan.body.evidence, parent.header).has(was.node)
+    const proven = provenDeaths(plan.body.evidence, parent.header)
+    return before.some(({ nodeId }) => proven.has(nodeId))
       ? undefined
-      : flaw('GivenUpUnproven', 'an addition is given up only when its node is dead')
+      : flaw('GivenUpUnproven', 'an addition is given up only when its node or another server is dead')
   }
   if (was !== null && !lists.some(({ statement }) => isExactly(statement.members, before))) {
     return flaw('ChangeNotDone', 'a change closes only on a member list that equals the control plane')

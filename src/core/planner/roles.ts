@@ -82,18 +82,35 @@ export function nextRoles(input: RolesInput): RolesStep {
     }
     return { changed: true, assignments, openChange: null, evidence: [matching], words: [closed(open)] }
   }
-  const death = open.kind === 'add' ? input.deaths.get(open.node) : undefined
-  if (death !== undefined) {
-    return {
-      changed: true,
-      assignments: withRole(assignments, open.node, 'worker', 'died before it had joined the control plane'),
-      openChange: null,
-      evidence: death.statements,
-      words: [`The addition of ${shortId(open.node)} is given up: it died.`],
-    }
-  }
+  const givenUp = open.kind === 'add' ? giveUp(input, open.node, servers) : undefined
+  if (givenUp !== undefined) return givenUp
   const doing = open.kind === 'add' ? 'joins' : 'is removed from'
   return same([`${shortId(open.node)} ${doing} etcd; waiting for a member list that equals the plan.`])
+}
+
+/**
+ * An addition that will not come about: its node died, or it has not begun and another server died meanwhile. etcd takes
+ * in nobody while one of its own is missing, and while the addition is open nobody may replace that one.
+ */
+function giveUp(input: RolesInput, node: NodeId, servers: readonly NodeAssignment[]): RolesStep | undefined {
+  const { assignments, deaths, lists } = input
+  const step = (death: DeathProof, reason: string, word: string): RolesStep => ({
+    changed: true,
+    assignments: withRole(assignments, node, 'worker', reason),
+    openChange: null,
+    evidence: death.statements,
+    words: [`The addition of ${shortId(node)} is given up: ${word}.`],
+  })
+  const own = deaths.get(node)
+  if (own !== undefined) return step(own, 'died before it had joined the control plane', 'it died')
+  const added = servers.find((server) => server.nodeId === node)
+  const dead = servers.find((server) => server.nodeId !== node && deaths.has(server.nodeId))
+  const death = dead && deaths.get(dead.nodeId)
+  if (added === undefined || death === undefined || blocked(input, servers) !== undefined) return undefined
+  const isKnown = lists.some(({ statement }) => statement.members.some((one) => isMemberOf(one, added)))
+  if (isKnown || lists.length === 0) return undefined
+  const why = `${dead?.name ?? ''} died, and etcd takes in nobody before it is replaced`
+  return step(death, 'waits until a dead server is replaced', why)
 }
 
 function closed(open: OpenChange): string {

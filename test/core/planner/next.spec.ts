@@ -272,6 +272,39 @@ describe('growth and repair', () => {
     expect(site.servers()).not.toContain(candidate)
   })
 
+  it('gives up an addition that has not begun when another server dies, and replaces that one first', () => {
+    const site = new Site(1).born()
+    site.settle()
+    for (const number of [2, 3, 4]) site.set(node(number), {})
+    site.order({ ...defaultSpec, controlPlane: 5 })
+    for (const number of [5, 6]) site.set(node(number), {})
+    let candidate = ''
+    for (let round = 0; round < 12 && site.servers().length < 4; round++) {
+      site.report()
+      const planned = site.next()
+      if (planned.kind !== 'propose') throw new Error('stuck')
+      site.certify(planned.plan)
+      candidate = site.chain().openChange?.node ?? ''
+    }
+    expect(candidate).not.toBe('')
+    const [victim = ''] = site.servers().filter((id) => id !== candidate)
+    site.kill(victim)
+    const others = site.servers().filter((id) => id !== candidate)
+    const waiting = site.next()
+    if (waiting.kind === 'propose') expect(waiting.plan.header.openChange?.node).toBe(candidate)
+    const { generation } = site.chain()
+    const reader = others.find((id) => id !== victim) ?? ''
+    site.say(reader, { kind: 'members', ...site.base(), generation, members: site.members(others) })
+    const planned = site.next()
+    if (planned.kind !== 'propose') throw new Error('not given up')
+    expect(planned.why).toContain('takes in nobody before it is replaced')
+    site.certify(planned.plan)
+    expect(site.chain().openChange).toBeNull()
+    site.settle()
+    expect(site.servers()).toHaveLength(5)
+    expect(site.servers()).not.toContain(victim)
+  })
+
   it('does not believe a death that a later life refutes', () => {
     const site = new Site(4).born()
     site.settle()
