@@ -45,7 +45,7 @@ export function executionChecker(world: () => World, violations: Violations): Wa
   }
 
   const checkJoined = ({ etcd }: K3sEvent, machine: Machine): void => {
-    const { plan } = heldBy(machine)
+    const { plan, record, chain } = heldBy(machine)
     if (etcd === undefined) return
     if (etcd.members.filter((member) => member.learner).length > 1)
       broken('S6', machine.index, 'etcd has two learners')
@@ -55,7 +55,7 @@ export function executionChecker(world: () => World, violations: Violations): Wa
       if (plan.body.caHash !== etcd.authority) broken('S5', machine.index, 'joins a cluster with another CA')
       if (assignmentOf(plan.body, self)?.role !== 'control-plane')
         broken('S5', machine.index, 'joins etcd as a worker')
-    } else if (plan.header.grant?.team.includes(self) !== true) {
+    } else if (teamOf(record, chain, plan)?.includes(self) !== true) {
       broken('S5', machine.index, 'joins before active and is not of the team')
     }
   }
@@ -81,12 +81,14 @@ export function executionChecker(world: () => World, violations: Violations): Wa
 
   const checkRunning = (machine: Machine): void => {
     const place = world().k3s.placeOf(machine.index)
-    const { plan } = heldBy(machine)
+    const { plan, record, chain } = heldBy(machine)
     if (place.role === 'agent') {
       if (plan?.header.phase !== 'active') broken('S5', machine.index, 'an agent runs before active')
       else if (place.authority !== plan.body.caHash)
         broken('S5', machine.index, 'an agent runs under another CA')
-    } else if (plan?.header.phase !== 'active') checkDoor(machine, place.access, plan)
+    } else if (plan?.header.phase !== 'active') {
+      checkDoor(machine, place.access, plan, teamOf(record, chain, plan))
+    }
   }
 
   /** S5: the token that k3s starts with is for the one CA that is certified, or stated by the grant's initialiser. */
@@ -104,8 +106,13 @@ export function executionChecker(world: () => World, violations: Violations): Wa
       broken('S5', machine.index, 'starts k3s with the secrets of another CA')
   }
 
-  const checkDoor = (machine: Machine, access: unknown, plan: CertifiedPlan['plan'] | undefined): void => {
-    const team = (plan?.header.grant?.team ?? []).map((node) => plan && assignmentOf(plan.body, node))
+  const checkDoor = (
+    machine: Machine,
+    access: unknown,
+    plan: CertifiedPlan['plan'] | undefined,
+    members: readonly string[] = plan?.header.grant?.team ?? [],
+  ): void => {
+    const team = members.map((node) => plan && assignmentOf(plan.body, node))
     const allowed = new Set(team.flatMap((one) => (one === undefined ? [] : [one.address4, one.address6])))
     const open = !Array.isArray(access) || access.some((address) => !allowed.has(address as string))
     if (open) broken('S14', machine.index, 'the API is open to more than the team before active')
@@ -154,4 +161,14 @@ export function executionChecker(world: () => World, violations: Violations): Wa
       else if (event.what === 'running') checkRunning(machine)
     },
   }
+}
+
+/** The team of the grant that a machine's k3s belongs to: a start may be under way when its grant is revoked. */
+function teamOf(
+  record: K3sRecord | undefined,
+  chain: readonly CertifiedHeader[],
+  plan: CertifiedPlan['plan'] | undefined,
+): readonly string[] | undefined {
+  const own = chain.find(({ header }) => header.grant?.number === record?.grant)?.header
+  return (own ?? plan?.header)?.grant?.team
 }

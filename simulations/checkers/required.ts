@@ -11,10 +11,16 @@ export interface Requirement {
 const forks: readonly CoverageName[] = coverageNames.filter((name) => name.startsWith('fork by '))
 
 /**
- * What is not required of hostile sites. Forks need a site beyond the premise, and have a preset of their own. A removal
- * opens only while etcd has a quorum: that etcd then refuses it takes a loss in the 300 ms between the plan and the step.
+ * What is not required of hostile sites. Forks need a site beyond the premise, and bad plans a liar that leads: both have
+ * presets of their own. A corrupt frame that is still a message, and an etcd that refuses a removal in the 300 ms between
+ * the plan and the step, were met 5 and 8 times in 2000 seeds: another 2000 might miss them.
  */
-const elsewhere: ReadonlySet<CoverageName> = new Set<CoverageName>([...forks, 'etcd removal refused'])
+const elsewhere: ReadonlySet<CoverageName> = new Set<CoverageName>([
+  ...forks,
+  'bad plan refused',
+  'corrupt frame that reads as a message',
+  'etcd removal refused',
+])
 
 const requirements: Partial<Record<Preset, Requirement>> = {
   hostile: { seeds: 2_000, names: coverageNames.filter((name) => !elsewhere.has(name)) },

@@ -268,7 +268,7 @@ export class SimulatedNetwork {
       if (this.#blocked(from, to)) return this.#told.dropped(serial, from, to, 'cut')
       if (receiver.boots !== boots || receiver.id === undefined)
         return this.#told.dropped(serial, from, to, 'off')
-      if (!(this.#links[to] as Map<number, NodeId>).has(from))
+      if ((this.#links[to] as Map<number, NodeId>).get(from) !== id)
         return this.#told.dropped(serial, from, to, 'down')
       const arrival = this.#arrived(from, to, message, raw)
       if (arrival !== undefined && arrival.kind !== 'message') {
