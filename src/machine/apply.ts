@@ -7,7 +7,6 @@ import { linkK3sImages } from './k3s-images.ts'
 import type { Machine } from './machine.ts'
 import { readFacts } from './machine.ts'
 import { makeMounts, planMounts } from './mounts.ts'
-import { placeNameServers } from './name-servers.ts'
 import type { Wishes } from './run-stages.ts'
 import { StageRunner } from './run-stages.ts'
 import type { StageProblem, StageResult } from './stage-report.ts'
@@ -64,7 +63,6 @@ export async function applyEarly(machine: Machine): Promise<StageResult> {
 /** A later stage of the boot, with the configuration that the early part gathered. */
 export async function applyStage(machine: Machine, stage: string): Promise<StageResult> {
   const { config } = readConfig(placedSources(machine.root), 'machine')
-  if (stage === 'network' || stage === 'reconcile') placeNameServers(machine.root)
   const result: StageResult =
     config === undefined
       ? {

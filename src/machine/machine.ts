@@ -26,8 +26,9 @@ export interface MachineFacts {
   /** The firmware's UUID of the system. */
   readonly uuid: string
   readonly hostname: string
-  /** `ID` and `VERSION_ID` of os-release. */
-  readonly osId: string
+  /** `ID` of os-release, then the names in `ID_LIKE`. */
+  readonly osIds: readonly string[]
+  /** `VERSION_ID` of os-release. */
   readonly osVersion: string
   /** `IMAGE_VERSION` of os-release. */
   readonly imageVersion: string
@@ -49,7 +50,7 @@ export function readFacts(root: string, arch: string = process.arch): MachineFac
     machineId: line('/etc/machine-id'),
     uuid: line('/sys/class/dmi/id/product_uuid').toLowerCase(),
     hostname: line('/proc/sys/kernel/hostname') || line('/etc/hostname'),
-    osId: release.get('ID') ?? '',
+    osIds: `${release.get('ID') ?? ''} ${release.get('ID_LIKE') ?? ''}`.split(' ').filter(Boolean),
     osVersion: release.get('VERSION_ID') ?? '',
     imageVersion: release.get('IMAGE_VERSION') ?? '',
     arch: architectures[arch] ?? arch,

@@ -77,16 +77,16 @@ export interface ConditionSituation {
  */
 export function passedOver(step: StageStep, { facts, exists }: ConditionSituation): string | undefined {
   const patterns = [
-    ['only_os', step.only_os, facts.osId],
-    ['only_os_version', step.only_os_version, facts.osVersion],
-    ['only_arch', step.only_arch, facts.arch],
-    ['only_service_manager', step.only_service_manager, 'systemd'],
+    ['only_os', step.only_os, facts.osIds],
+    ['only_os_version', step.only_os_version, [facts.osVersion]],
+    ['only_arch', step.only_arch, [facts.arch]],
+    ['only_service_manager', step.only_service_manager, ['systemd']],
   ] as const
-  for (const [key, pattern, value] of patterns) {
+  for (const [key, pattern, values] of patterns) {
     if (pattern === undefined) continue
-    const matches = matchesPattern(pattern, value)
+    const matches = matchesPattern(pattern, values)
     if (matches === undefined) return `${key}: ${JSON.stringify(pattern)} is no regular expression`
-    if (!matches) return `${key} is ${JSON.stringify(pattern)}, this is ${JSON.stringify(value)}`
+    if (!matches) return `${key} is ${JSON.stringify(pattern)}, this is ${values.join(', ')}`
   }
   if (step.node !== undefined && step.node !== facts.hostname && step.node !== facts.machineId) {
     return `it is for ${step.node}`
@@ -99,9 +99,10 @@ export function passedOver(step: StageStep, { facts, exists }: ConditionSituatio
   return unwanted === undefined ? undefined : `${unwanted} is there`
 }
 
-function matchesPattern(pattern: string, value: string): boolean | undefined {
+function matchesPattern(pattern: string, values: readonly string[]): boolean | undefined {
   try {
-    return new RegExp(pattern).test(value)
+    const expression = new RegExp(pattern)
+    return values.some((value) => expression.test(value))
   } catch {
     return undefined
   }

@@ -434,15 +434,4 @@ describe('what the image brings', () => {
     await applyEarly(machine)
     expect(machine.read('/config/ssh/ssh_host_ed25519_key')).toContain('\n2\n')
   })
-
-  it('takes name servers from networkd, and leaves a file of the configuration alone', async () => {
-    machine.file('/run/systemd/netif/links/2', 'DNS=192.0.2.1 192.0.2.2\nDOMAINS=example.org\n')
-    await applyStage(machine, 'network')
-    expect(machine.read('/etc/resolv.conf')).toContain(
-      'search example.org\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n',
-    )
-    machine.file('/etc/resolv.conf', 'nameserver 192.0.2.9\n')
-    await applyStage(machine, 'reconcile')
-    expect(machine.read('/etc/resolv.conf')).toBe('nameserver 192.0.2.9\n')
-  })
 })

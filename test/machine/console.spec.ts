@@ -45,7 +45,7 @@ const view: ConsoleView = {
     machineId: '0'.repeat(32),
     uuid: '',
     hostname: 'n1',
-    osId: 'debian',
+    osIds: ['muster'],
     osVersion: '12',
     imageVersion: '1.0.0',
     arch: 'amd64',

@@ -86,6 +86,18 @@ class TestNode {
     this.secrets = undefined
   }
 
+  /** A machine whose /etc and /run lie in memory: units, our files and the rules of its door are gone. */
+  async losePower(): Promise<void> {
+    await this.services.stop('k3s')
+    await this.services.stop('k3s-agent')
+    for (const path of ['etc', 'run', 'services'])
+      rmSync(join(this.root, path), { recursive: true, force: true })
+    this.nft = ''
+    this.observation = undefined
+    this.decision = undefined
+    this.restartAgent()
+  }
+
   get config(): string {
     return readFileSync(join(this.root, configPath), 'utf8')
   }
@@ -221,6 +233,38 @@ describe.skipIf(!can)(`the k3s driver${can ? '' : ` (NOT RUN: ${missingTools} mi
       cluster.log.length = 0
       for (const entry of cluster.nodes) await cluster.turn(entry)
       expect(allReady()).toBe(true)
+      expect(cluster.log).toEqual([])
+    },
+    longMs,
+  )
+
+  it(
+    'resumes after all machines lost power, and with it /etc: same roles and members, no second cluster',
+    async () => {
+      const members = (): readonly unknown[] => node('n1').observation?.members ?? []
+      const [membersBefore, caBefore, roles] = [
+        members(),
+        node('n1').observation?.caHash,
+        ids.map((id) => node(id).record?.role),
+      ]
+      for (const entry of cluster.nodes) await entry.losePower()
+      cluster.log.length = 0
+      await cluster.turn(node('n1'))
+      // Nothing of k3s may run before its door is closed to strangers again.
+      expect(cluster.log).toEqual(['n1 start'])
+      expect(node('n1').nft).toContain('comment "access all"')
+      await cluster.until('all are back', allReady)
+      expect(cluster.log.toSorted()).toEqual(ids.map((id) => `${id} start`))
+      expect(ids.map((id) => node(id).record?.role)).toEqual(roles)
+      expect(members()).toEqual(membersBefore)
+      expect(node('n1').observation?.caHash).toBe(caBefore)
+      for (const id of ids) expect(node(id).config).not.toContain('cluster-init')
+      for (const entry of cluster.nodes) {
+        const data = join(entry.root, 'var/lib/rancher/k3s')
+        expect(readdirSync(data).filter((name) => name.includes('backup'))).toEqual([])
+      }
+      cluster.log.length = 0
+      for (const entry of cluster.nodes) await cluster.turn(entry)
       expect(cluster.log).toEqual([])
     },
     longMs,
