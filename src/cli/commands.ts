@@ -4,6 +4,7 @@ import { agentCommand } from './commands/agent.ts'
 import { bootCommands } from './commands/boot.ts'
 import { configCommands } from './commands/config.ts'
 import { getCommands } from './commands/get.ts'
+import { healthCommand } from './commands/health.ts'
 import { imageCommands } from './commands/image.ts'
 import { diskCommands } from './commands/disks.ts'
 import { kubeconfigCommand } from './commands/kubeconfig.ts'
@@ -35,5 +36,6 @@ export const commands: readonly Command[] = [
   ...machineCommands,
   ...diskCommands,
   ...bootCommands,
+  healthCommand,
   ...aboutCommands,
 ]

@@ -3,7 +3,6 @@ import { formatDiagnostic, readConfig } from '../config/index.ts'
 import { errorText } from '../errors.ts'
 import { gatherConfig, placeGathered, placedSources } from './gather-config.ts'
 import { placeHostKeys } from './host-keys.ts'
-import { linkK3sImages } from './k3s-images.ts'
 import type { Machine } from './machine.ts'
 import { readFacts } from './machine.ts'
 import { makeMounts, planMounts } from './mounts.ts'
@@ -49,7 +48,6 @@ export async function applyEarly(machine: Machine): Promise<StageResult> {
   await attempt('install', () => makeMounts(machine, mode, wantedMounts(config)))
   let result: StageResult = { stage: 'early', done: 0, durationMs: 0, problems: [] }
   if (config !== undefined) result = await new StageRunner(machine, wishesOf(config)).early()
-  await attempt('k3s images', () => void linkK3sImages(root))
   await attempt('ssh', () => placeHostKeys(machine, mode))
   const whole: StageResult = {
     ...result,

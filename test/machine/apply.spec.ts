@@ -399,20 +399,6 @@ describe('mounts', () => {
 })
 
 describe('what the image brings', () => {
-  it('links container images for k3s, and takes links of an earlier image away', async () => {
-    machine.file('/usr/lib/muster/k3s-images/new.tar.zst', '')
-    machine.file('/var/lib/rancher/k3s/agent/images/own.tar', '')
-    symlinkSync(
-      '/usr/lib/muster/k3s-images/old.tar',
-      join(machine.root, 'var/lib/rancher/k3s/agent/images/old.tar'),
-    )
-    await applyEarly(machine)
-    expect(readdirSync(join(machine.root, 'var/lib/rancher/k3s/agent/images'))).toEqual([
-      'new.tar.zst',
-      'own.tar',
-    ])
-  })
-
   it('has one host key for all boots', async () => {
     machine.file('/usr/bin/ssh-keygen', '')
     let made = 0

@@ -2,7 +2,7 @@
 // bounded; and that a look at a directory as the machine sees what is there.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { HealthObservation } from '../../src/core/install/health.ts'
 import { baselineOf } from '../../src/core/install/health.ts'
 import { lookAtHealth } from '../../src/machine/health-look.ts'
@@ -124,5 +124,93 @@ describe('a look at a machine', () => {
     const look = await lookAtHealth(machine.root, join(machine.root, 'no.sock'))
     expect(look).toMatchObject({ configured: false, links: 0, agent: undefined })
     expect(look.mounts.every(({ writable }) => !writable)).toBe(true)
+  })
+})
+
+describe('muster health', () => {
+  const imageId = 'a'.repeat(64)
+  const peers = { agent: true, peers: 'b', k3sReady: false, links: 0, full: '' }
+  const records = (more: object): string =>
+    JSON.stringify({
+      format: 1,
+      highestEpoch: 0,
+      blessed: [],
+      rejected: [],
+      trial: null,
+      baseline: null,
+      ...more,
+    })
+  let machine: DirectoryMachine
+  let fake: FakeAgent
+  beforeEach(async () => {
+    machine = new DirectoryMachine()
+    for (const path of ['var/lib/muster', 'var/lib/rancher', 'efi/EFI/Linux'])
+      mkdirSync(join(machine.root, path), { recursive: true })
+    fake = new FakeAgent()
+    await fake.listen()
+    fake.answer({
+      '/v1/status': { conditions: [], waiting: [] },
+      '/v1/members': { items: [] },
+      '/v1/peers': { items: [{ nodeId: 'c', connected: true }] },
+    })
+  })
+  afterEach(async () => {
+    machine.remove()
+    await fake.close()
+  })
+  const run = (...words: readonly string[]): ReturnType<FakeAgent['run']> =>
+    fake.run('health', '--root', machine.root, ...words)
+
+  it('judges one look by what is remembered', async () => {
+    expect(await run('-o', 'json')).toMatchObject({ code: 0 })
+    machine.file(
+      '/config/images.json',
+      records({ trial: { imageId, version: '2', from: 'b', failure: '' }, baseline: peers }),
+    )
+    const { code, stdout } = await run('-o', 'json')
+    expect(code).toBe(3)
+    expect(JSON.parse(stdout)).toMatchObject({
+      verdict: 'waiting',
+      awaited: 'network: none of 1 machines known before is connected',
+    })
+    expect((await run('--bless')).code).toBe(2)
+  })
+
+  it('writes down why a boot was not good, and exits with 1', async () => {
+    machine.file(
+      '/config/images.json',
+      records({ trial: { imageId, version: '2', from: 'b', failure: '' }, baseline: peers }),
+    )
+    const { code, stderr } = await run('--wait', '--bless', '--timeout', '1')
+    expect(code).toBe(1)
+    expect(stderr).toContain('this boot is not good: network: none of 1')
+    expect(JSON.parse(machine.read('/config/images.json'))).toMatchObject({
+      blessed: [],
+      trial: { failure: 'network: none of 1 machines known before is connected' },
+    })
+  })
+
+  it('blesses a boot that stays good, and judges its image no more', async () => {
+    machine.file(
+      '/config/images.json',
+      records({
+        trial: { imageId, version: '2', from: 'b', failure: '' },
+        baseline: { ...peers, peers: 'c' },
+      }),
+    )
+    expect(await run('--wait', '--bless')).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('and so is its image') as unknown,
+    })
+    expect(JSON.parse(machine.read('/config/images.json'))).toMatchObject({
+      blessed: [imageId],
+      trial: null,
+      baseline: null,
+    })
+    fake.answer({})
+    expect(await run('--wait', '--bless', '--timeout', '1')).toMatchObject({
+      code: 0,
+      stderr: 'muster health: this image is known to be good\n',
+    })
   })
 })

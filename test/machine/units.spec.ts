@@ -96,6 +96,18 @@ describe('the units of the image', () => {
   })
 })
 
+describe('what the units start', () => {
+  it('are commands and flags that exist', () => {
+    for (const { path, text } of units) {
+      for (const [, line] of text.matchAll(/^ExecStart=\/usr\/bin\/muster (.*)$/gm)) {
+        const found = findCommand(commands, (line ?? '').split(' '))
+        expect({ path, line, found: found !== undefined }).toEqual({ path, line, found: true })
+        expect(() => parseCommand(found!.command, found!.rest)).not.toThrow()
+      }
+    }
+  })
+})
+
 describe('the agent as a service', () => {
   it('keeps what the overlay and k3s need', () => {
     for (const unit of [agentUnit(), textOf('muster.service')]) {

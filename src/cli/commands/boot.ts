@@ -81,12 +81,31 @@ async function apply(invocation: Invocation): Promise<ExitCode> {
   const machine = await machineOf(invocation)
   if (machine.root === '') refuseForeign((await import('../../machine/machine.ts')).readFacts('').mode)
   const { applyEarly, applyStage } = await import('../../machine/apply.ts')
+  if (stage === undefined && (await restartsAtOnce(machine))) return 1
   const result = stage === undefined ? await applyEarly(machine) : await applyStage(machine, stage)
   const failed = result.problems.filter(({ severity }) => severity === 'error').length
   machine.say(
     `${result.stage}: ${result.done} done, ${failed} failed, ${formatAge(result.durationMs)}${failed > 0 ? '; see `muster machine status`' : ''}`,
   )
   return failed === 0 ? 0 : 1
+}
+
+/**
+ * Ends what the last boot left half done: a reset that was asked for, a name on the ESP. True: the machine restarts, and
+ * nothing else is done. A failure is told, and the boot goes on.
+ */
+async function restartsAtOnce(machine: Machine): Promise<boolean> {
+  const { errorText } = await import('../../errors.ts')
+  const { beginBoot } = await import('../../install/running.ts')
+  try {
+    const { restart, notes } = await beginBoot(machine.root)
+    for (const note of notes) machine.say(note)
+    if (restart) await machine.run(['systemctl', '--no-block', 'reboot'])
+    return restart
+  } catch (error) {
+    machine.say(`the beginning of the boot: ${errorText(error)}`)
+    return false
+  }
 }
 
 /** On a system that is not of muster's image, users and files are somebody else's. */

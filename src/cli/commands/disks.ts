@@ -4,6 +4,7 @@ import type { SlotStatus } from '../../core/install/slots.ts'
 import { type ExitCode, MusterError } from '../../errors.ts'
 import { type Column, formatTable } from '../../table.ts'
 import type { OnProgress, Progress } from '../../install/steps.ts'
+import { socketOf } from '../agent-access.ts'
 import { usage } from '../arguments.ts'
 import { agentFlags, type Command, type Flag, type Invocation, outputFlag } from '../command.ts'
 import { formatOf, printResource } from '../render.ts'
@@ -83,7 +84,7 @@ was cut short is simply run again.`,
       force: { type: 'boolean', summary: 'take an image again that this machine rejected' },
       ...rebootFlag,
       ...keyFlag,
-      ...rootFlag,
+      ...agentFlags,
       ...outputFlag,
     },
     examples: ['muster upgrade --source file:/var/tmp/muster-1.2.0.tar --reboot'],
@@ -156,6 +157,9 @@ async function install(invocation: Invocation): Promise<ExitCode> {
   const say = sayOn(invocation, 'install')
   const ends = ['reboot', 'poweroff', 'no-reboot'].filter((name) => flags.isSet(name))
   if (ends.length > 1) throw usage(`say one of --${ends.join(' and --')}`)
+  const { InstallProgressFile } = await import('../../machine/install-progress.ts')
+  const screen = flags.isSet('unattended') ? new InstallProgressFile(root) : undefined
+  const tell = progressOn(say)
   const report = await runInstall({
     root,
     configFiles: flags.texts('config'),
@@ -167,7 +171,10 @@ async function install(invocation: Invocation): Promise<ExitCode> {
     keys: flags.texts('key'),
     dryRun: flags.isSet('dry-run'),
     unattended: flags.isSet('unattended'),
-    onProgress: progressOn(say),
+    onProgress: (progress) => {
+      tell(progress)
+      screen?.note(progress)
+    },
     say,
     onTable: (choice) => void terminal.stderr.write(diskTable(choice)),
     onDiagnostics: (diagnostics) => {
@@ -183,6 +190,9 @@ async function install(invocation: Invocation): Promise<ExitCode> {
       ])
       await applyStage(openMachine(root, say), stage)
     },
+  }).catch((error: unknown) => {
+    screen?.failed(error instanceof Error ? error.message : String(error))
+    throw error
   })
   if (report.kind === 'skipped') say(report.reason)
   else if (report.kind === 'boot-installed')
@@ -200,13 +210,14 @@ async function upgrade(invocation: Invocation): Promise<void> {
   const source = flags.text('source')
   if (source === undefined) throw usage('name the image: --source dir:PATH or --source file:PATH')
   const { runUpgrade, endWith } = await import('../../install/commands.ts')
+  const { healthBaseline } = await import('../../machine/health.ts')
   const root = rootOf(invocation)
   const result = await runUpgrade({
     root,
     source,
     force: flags.isSet('force'),
     keys: flags.texts('key'),
-    baseline: null,
+    baseline: await healthBaseline(root, socketOf(invocation)),
     onProgress: progressOn(sayOn(invocation, 'upgrade')),
   })
   const resource = { apiVersion, kind: 'Upgrade', ...result } as const
