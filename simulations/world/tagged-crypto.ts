@@ -61,7 +61,7 @@ function content(value: unknown): void {
     case 'boolean':
       return word(value ? 5 : 6)
     case 'object':
-      return value === null ? word(7) : objectContent(value)
+      return value === null ? word(7) : objectContent(value, true)
     default:
       return word(8)
   }
@@ -79,7 +79,7 @@ function beginAfter(key: string): void {
   if (afterKey.size < keysMax) afterKey.set(key, [state[0] as number, state[1] as number])
 }
 
-function objectContent(value: object): void {
+function objectContent(value: object, keep: boolean): void {
   const before = known.get(value)
   if (before !== undefined) {
     word(before[0])
@@ -110,7 +110,7 @@ function objectContent(value: object): void {
       sumLow = (sumLow + (state[1] as number)) | 0
     }
   }
-  known.set(value, [sumHigh, sumLow])
+  if (keep) known.set(value, [sumHigh, sumLow])
   begin(outerHigh, outerLow)
   word(sumHigh)
   word(sumLow)
@@ -125,7 +125,8 @@ export function taggedDigest(label: string, value: object): string {
   if (before?.label === label) return before.text
   begin(0x1234567, 0x89abcde)
   textWords(label)
-  objectContent(value)
+  // The digest is kept instead of the content: only what is a part of other values is digested as such again.
+  objectContent(value, false)
   const first = hex(state[0] as number)
   const second = hex(state[1] as number)
   word(0)

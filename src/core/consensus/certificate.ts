@@ -1,7 +1,7 @@
 import type { Crypto } from '../model/crypto.ts'
 import { compareIds } from '../model/ids.ts'
 import type { NodeId } from '../model/ids.ts'
-import type { Ballot, Certificate, CharterTerms, PlanHeader, Vote } from '../model/plan.ts'
+import type { Ballot, Certificate, CharterTerms, PlanHeader, Vote, VoteClaim } from '../model/plan.ts'
 import { planHash } from '../model/plan-hash.ts'
 import type { Electorate } from './electorate.ts'
 import { countsAsVoter, quorumOf, voteClaim } from './electorate.ts'
@@ -26,20 +26,8 @@ export function certify(
 }
 
 /** Whether one vote is genuine: signed by its voter for exactly this plan, ballot and terms. */
-export function voteIsGenuine(
-  electorate: Electorate,
-  hash: string,
-  ballot: Ballot,
-  terms: CharterTerms | null,
-  vote: Vote,
-  crypto: Crypto,
-): boolean {
-  return crypto.verify(
-    vote.voter,
-    'muster/vote/1',
-    voteClaim(electorate, hash, ballot, terms),
-    vote.signature,
-  )
+export function voteIsGenuine(claim: VoteClaim, vote: Vote, crypto: Crypto): boolean {
+  return crypto.verify(vote.voter, 'muster/vote/1', claim, vote.signature)
 }
 
 /** The flaw of a certificate for this header on top of its parent, or undefined if it proves the decision. */
@@ -58,13 +46,13 @@ export function certificateFlaw(
   const flaw = terms === null ? undefined : termsFlaw(terms)
   if (flaw !== undefined) return flaw
 
-  const hash = planHash(header, crypto)
+  const claim = voteClaim(electorate, planHash(header, crypto), ballot, terms)
   const voters = new Set<NodeId>()
   for (const vote of votes) {
     if (voters.has(vote.voter)) return 'a voter counted twice'
     voters.add(vote.voter)
     if (!countsAsVoter(electorate, terms, vote.voter)) return 'a vote of a node without a vote'
-    if (!voteIsGenuine(electorate, hash, ballot, terms, vote, crypto)) return 'a forged vote'
+    if (!voteIsGenuine(claim, vote, crypto)) return 'a forged vote'
   }
   return voters.size < quorumOf(electorate, terms) ? 'fewer votes than a quorum' : undefined
 }

@@ -6,7 +6,7 @@ import { planHash } from '../model/plan-hash.ts'
 import { ballotKey, compareBallots, sameBallot } from './ballot.ts'
 import { voteIsGenuine } from './certificate.ts'
 import type { Electorate } from './electorate.ts'
-import { countsAsVoter, quorumOf } from './electorate.ts'
+import { countsAsVoter, quorumOf, voteClaim } from './electorate.ts'
 import { mayVoteUnder } from './terms.ts'
 
 /** What a set of promises obliges a proposer to do. */
@@ -84,10 +84,8 @@ function chooseUnderAuto(
     // Some elector may be silent because this ballot goes on without it: it may hold the certificate, so
     // the plan is completed rather than dropped.
     if (answering.length < electors.length) return { kind: 'adopt', plan: value.plan }
-    const hash = planHash(value.plan.header, crypto)
-    const genuine = [...votes.values()].every((vote) =>
-      voteIsGenuine(electorate, hash, value.ballot, earlier, vote, crypto),
-    )
+    const claim = voteClaim(electorate, planHash(value.plan.header, crypto), value.ballot, earlier)
+    const genuine = [...votes.values()].every((vote) => voteIsGenuine(claim, vote, crypto))
     if (!genuine) continue
     const sorted = electors.map((id) => votes.get(id) as Vote)
     return {

@@ -1,11 +1,12 @@
 import type { Crypto } from '../model/crypto.ts'
 import type { Hash, NodeId } from '../model/ids.ts'
 import type { AcceptMessage } from '../model/message.ts'
-import type { Ballot, CertifiedPlan, CharterTerms, ClusterPlan, Vote } from '../model/plan.ts'
+import type { Ballot, CertifiedPlan, CharterTerms, ClusterPlan, Vote, VoteClaim } from '../model/plan.ts'
 import { planHash } from '../model/plan-hash.ts'
 import { ballotKey } from './ballot.ts'
 import { certify, voteIsGenuine } from './certificate.ts'
 import type { Electorate } from './electorate.ts'
+import { voteClaim } from './electorate.ts'
 
 /** Ballots that a tally keeps apart; a generation needs a handful, and a flood of them is cut here. */
 const ballotsMax = 64
@@ -15,6 +16,8 @@ interface BallotTally {
   plan: ClusterPlan | undefined
   terms: CharterTerms | null
   hash: Hash
+  /** What a vote for the plan signs. */
+  claim: VoteClaim | undefined
   /** Votes that wait for the plan and terms which they sign: of each voter the first two that differ. */
   readonly unchecked: Map<NodeId, readonly CastVote[]>
   readonly votes: Map<NodeId, Vote>
@@ -59,6 +62,7 @@ export class Tally {
     tally.plan = plan
     tally.terms = terms
     tally.hash = planHash(plan.header, this.#crypto)
+    tally.claim = voteClaim(this.#electorate, tally.hash, tally.ballot, terms)
     const early = [...tally.unchecked.values()].flat()
     tally.unchecked.clear()
     return early.map(({ planHash: hash, vote }) => this.#count(tally, hash, vote))
@@ -85,7 +89,8 @@ export class Tally {
 
   #count(tally: BallotTally, hash: Hash, vote: Vote): TallyResult {
     const { ballot, terms } = tally
-    if (!voteIsGenuine(this.#electorate, hash, ballot, terms, vote, this.#crypto)) {
+    const known = hash === tally.hash ? tally.claim : undefined
+    if (!voteIsGenuine(known ?? voteClaim(this.#electorate, hash, ballot, terms), vote, this.#crypto)) {
       return { kind: 'forged', voter: vote.voter }
     }
     const { voter } = vote
@@ -116,6 +121,7 @@ export class Tally {
       plan: undefined,
       terms: null,
       hash: '',
+      claim: undefined,
       unchecked: new Map(),
       votes: new Map(),
       strays: new Map(),

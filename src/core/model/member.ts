@@ -102,11 +102,24 @@ export interface MembershipView {
   readonly members: readonly MemberView[]
 }
 
-const indices = new WeakMap<MembershipView, ReadonlyMap<NodeId, MemberView>>()
+/** A member of which only some of its record is read. */
+export interface MemberOf<K extends keyof MemberRecord> extends Omit<MemberView, 'record'> {
+  readonly record: Pick<MemberRecord, K>
+}
+
+/** A view of such members. */
+export interface ViewOf<K extends keyof MemberRecord> {
+  readonly self: NodeId
+  readonly members: readonly MemberOf<K>[]
+}
+
+const indices = new WeakMap<object, ReadonlyMap<NodeId, unknown>>()
 
 /** The view as a map, made once for each view. */
-export function membersById(view: MembershipView): ReadonlyMap<NodeId, MemberView> {
-  let index = indices.get(view)
+export function membersById<M extends MemberOf<'nodeId'>>(view: {
+  readonly members: readonly M[]
+}): ReadonlyMap<NodeId, M> {
+  let index = indices.get(view) as ReadonlyMap<NodeId, M> | undefined
   if (index === undefined) {
     index = new Map(view.members.map((member) => [member.record.nodeId, member]))
     indices.set(view, index)

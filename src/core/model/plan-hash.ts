@@ -3,7 +3,7 @@ import type { Hash } from './ids.ts'
 import type { PlanBody, PlanHeader } from './plan.ts'
 
 /** Plans are immutable and are asked for their hash again and again: each is digested once. */
-const known = new WeakMap<PlanHeader | PlanBody, { readonly crypto: Crypto; readonly hash: Hash }>()
+const known = new WeakMap<PlanHeader | PlanBody, { readonly digest: Crypto['digest']; readonly hash: Hash }>()
 
 /** The hash that names a plan: the digest of its header, which holds the digest of its body. */
 export function planHash(header: PlanHeader, crypto: Crypto): Hash {
@@ -17,8 +17,8 @@ export function bodyHash(body: PlanBody, crypto: Crypto): Hash {
 
 function digestOnce(label: string, value: PlanHeader | PlanBody, crypto: Crypto): Hash {
   const before = known.get(value)
-  if (before?.crypto === crypto) return before.hash
+  if (before?.digest === crypto.digest) return before.hash
   const hash = crypto.digest(label, value)
-  known.set(value, { crypto, hash })
+  known.set(value, { digest: crypto.digest, hash })
   return hash
 }

@@ -5,14 +5,15 @@ import { registerCodec } from '../consensus/register.ts'
 import type { Membership } from '../membership/membership.ts'
 import { decodeTree } from '../model/codec.ts'
 import { Conclusion } from '../model/conclusion.ts'
+import { Facet } from '../model/facet.ts'
 import type { Hash, Instant, NodeId } from '../model/ids.ts'
 import { shortId } from '../model/ids.ts'
 import type { ConsensusMessage } from '../model/message.ts'
 import type { CertifiedPlan, CharterTerms, ClusterPlan } from '../model/plan.ts'
 import type { Random } from '../model/random.ts'
 import { planCharter } from '../planner/charter.ts'
-import type { PlannerContext, Planned } from '../planner/context.ts'
-import { nextPlanningAt } from '../planner/context.ts'
+import type { PlannedView, PlannerContext, Planned } from '../planner/context.ts'
+import { nextPlanningAt, sameToPlanner } from '../planner/context.ts'
 import { judge } from '../planner/judge.ts'
 import { planNext } from '../planner/next.ts'
 import type { BirthOffer, BirthSituation } from './birth.ts'
@@ -48,6 +49,7 @@ export class Decisions {
   readonly #specHash: Hash
   readonly #offered = new Conclusion<CharterTerms | undefined>()
   readonly #electors = new Conclusion<readonly NodeId[]>()
+  readonly #plannedView = new Facet<PlannedView>(sameToPlanner)
   readonly #planned = new Conclusion<Planned>()
   readonly #judged = new Conclusion<Verdict>()
   #lastNewIdentityAt: Instant
@@ -300,7 +302,7 @@ export class Decisions {
       self: init.self,
       networkId: init.networkId,
       crypto: init.crypto,
-      view: membership.view(),
+      view: this.#plannedView.of(membership.view()),
       now: moment.now,
       graceUntil: init.now + history.spec.timers.bootGraceMs,
     }

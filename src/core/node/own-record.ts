@@ -11,8 +11,21 @@ import type { NodeInit } from './node-view.ts'
 /** What lies under the state key `leaving`: a goodbye outlives a restart. */
 const leavingCodec: Codec<{ readonly leaving: boolean }> = struct({ leaving: boolean })
 
+const keyDigests = new WeakMap<
+  ClusterSpec,
+  { readonly by: Crypto['digest']; readonly digests: Readonly<Record<string, string>> }
+>()
+
 /** Digest of each key of a spec, so that nodes can say which keys differ without sending the whole spec. */
 export function specKeyDigests(spec: ClusterSpec, crypto: Crypto): Readonly<Record<string, string>> {
+  const before = keyDigests.get(spec)
+  if (before?.by === crypto.digest) return before.digests
+  const digests = digestKeys(spec, crypto)
+  keyDigests.set(spec, { by: crypto.digest, digests })
+  return digests
+}
+
+function digestKeys(spec: ClusterSpec, crypto: Crypto): Readonly<Record<string, string>> {
   const digest = (value: unknown): string => crypto.digest('muster/spec-key/1', { value }).slice(0, 16)
   const digests: Record<string, string> = {
     controlPlane: digest(spec.controlPlane),

@@ -1,5 +1,6 @@
 import type { Instant, NodeId } from '../model/ids.ts'
-import type { MembershipView } from '../model/member.ts'
+import { sameUnder } from '../model/facet.ts'
+import type { MemberView, ViewOf } from '../model/member.ts'
 import type { ClusterPlan } from '../model/plan.ts'
 import type { DeadStatement, SilentStatement, StalledStatement } from '../model/statement.ts'
 import { deathsToAttest, hearsMajority } from '../planner/deaths.ts'
@@ -7,11 +8,21 @@ import { deathsToAttest, hearsMajority } from '../planner/deaths.ts'
 /** Revocations double the initialiser's time, up to an hour (protocol 2.3). */
 const initTimeoutMaxMs = 3_600_000
 
+const testifiedKeys = ['nodeId', 'left', 'incarnation', 'bootNonce'] as const
+
+/** What testimony reads of the view. */
+export type TestifiedView = ViewOf<(typeof testifiedKeys)[number]>
+
+/** Whether two states of a member are the same to testimony. */
+export function sameToTestimony(a: MemberView, b: MemberView): boolean {
+  return a.liveness === b.liveness && a.since === b.since && sameUnder(a.record, b.record, testifiedKeys)
+}
+
 /** What a voter's word depends on. */
 export interface TestimonySituation {
   readonly self: NodeId
   readonly plan: ClusterPlan
-  readonly view: MembershipView
+  readonly view: TestifiedView
   /** When the initialiser last showed signed progress under this grant, on this node's clock. */
   readonly progressAt: Instant
   /** Grants that were revoked before this one. */

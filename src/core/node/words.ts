@@ -6,12 +6,13 @@ import type { ClusterPlan } from '../model/plan.ts'
 import type { InitialisedStatement, SignedStatement, Statement } from '../model/statement.ts'
 import { checkSpecChange } from '../planner/spec-change.ts'
 import { Conclusion } from '../model/conclusion.ts'
+import { Facet } from '../model/facet.ts'
 import type { History } from './history.ts'
 import type { NodeContext } from './outbox.ts'
 import type { StatementScope } from './statement-book.ts'
 import { isOrder, isPast, isPending, StatementBook } from './statement-book.ts'
-import type { TestimonySituation } from './testimony.ts'
-import { dueTestimony, nextTestimonyAt } from './testimony.ts'
+import type { TestifiedView, TestimonySituation } from './testimony.ts'
+import { dueTestimony, nextTestimonyAt, sameToTestimony } from './testimony.ts'
 
 /** Own statements are said again to those who wait for them at this interval. */
 const repeatMs = 3_000
@@ -38,6 +39,7 @@ export class Words {
   #moved: TestimonySituation['moved'] = new Map()
   /** Nonces of starts that asked while another start of their key was heard. */
   #disproved: ReadonlySet<string> = new Set()
+  readonly #testified = new Facet<TestifiedView>(sameToTestimony)
   readonly #initialised = new Conclusion<InitialisedStatement | undefined>()
   readonly #testimony = new Conclusion<void>()
   readonly #testimonyAt = new Conclusion<Instant | undefined>()
@@ -176,9 +178,10 @@ export class Words {
   }
 
   /** Says what is due of silent nodes, and says again what the team may not have heard. */
-  testify(view: MembershipView, connected: readonly NodeId[]): void {
+  testify(membership: MembershipView, connected: readonly NodeId[]): void {
     const plan = this.#history.plan
     if (plan === undefined) return
+    const view = this.#testified.of(membership)
     const { quarantine, moment } = this.#context
     const { now } = moment
     this.#testimony.of(
@@ -194,15 +197,15 @@ export class Words {
   }
 
   /** When `testify` may have more to say. */
-  nextDeadline(view: MembershipView): Instant | undefined {
+  nextDeadline(membership: MembershipView): Instant | undefined {
     const plan = this.#history.plan
     if (plan === undefined) return undefined
-    const testimony = this.#nextTestimonyAt(plan, view)
+    const testimony = this.#nextTestimonyAt(plan, this.#testified.of(membership))
     if (plan.header.phase !== 'granted') return testimony
     return Math.min(this.#repeatedAt + repeatMs, testimony ?? Number.POSITIVE_INFINITY)
   }
 
-  #nextTestimonyAt(plan: ClusterPlan, view: MembershipView): Instant | undefined {
+  #nextTestimonyAt(plan: ClusterPlan, view: TestifiedView): Instant | undefined {
     let next: Instant | undefined
     return this.#testimonyAt.of(
       this.#context.moment.now,
@@ -212,7 +215,7 @@ export class Words {
     )
   }
 
-  #sayWhatIsDue(plan: ClusterPlan, view: MembershipView): void {
+  #sayWhatIsDue(plan: ClusterPlan, view: TestifiedView): void {
     const { init, quarantine } = this.#context
     if (quarantine.isActive && !this.#saidMoved()) this.say({ kind: 'moved', boot: init.boot.nonce })
     this.#watchMoved(view)
@@ -227,7 +230,7 @@ export class Words {
   }
 
   /** Which of the starts that ask are the only ones of their key that this node hears. */
-  #watchMoved(view: MembershipView): void {
+  #watchMoved(view: TestifiedView): void {
     const asked = this.#book.ofKind('moved')
     const boots = new Set(asked.map(([, { boot }]) => boot))
     if ([...this.#disproved].some((boot) => !boots.has(boot))) {
@@ -268,7 +271,7 @@ export class Words {
     })
   }
 
-  #situation(plan: ClusterPlan, view: MembershipView): TestimonySituation {
+  #situation(plan: ClusterPlan, view: TestifiedView): TestimonySituation {
     const { init, moment } = this.#context
     const grants = new Set(this.#history.chain.headers.map((link) => link.header.grant?.number ?? -1))
     grants.delete(-1)

@@ -1,16 +1,38 @@
 import type { Crypto } from '../model/crypto.ts'
 import type { Hash, Instant, NodeId } from '../model/ids.ts'
-import type { MemberView, MembershipView } from '../model/member.ts'
+import { sameUnder } from '../model/facet.ts'
+import type { MemberOf, MemberView, ViewOf } from '../model/member.ts'
 import type { CertifiedPlan, ClusterPlan } from '../model/plan.ts'
 import type { ClusterSpec } from '../model/spec.ts'
 import type { EtcdMember, SignedStatement } from '../model/statement.ts'
+
+const plannedKeys = ['nodeId', 'networkId', 'incarnation', 'left', 'facts', 'plan'] as const
+
+/** What the planner reads of a record. Of the phase, which every step of k3s changes, only whether it is `stopped`. */
+export type PlannedMember = MemberOf<(typeof plannedKeys)[number] | 'phase'>
+export type PlannedView = ViewOf<(typeof plannedKeys)[number] | 'phase'>
+
+/** Whether two states of a member are the same to the planner. */
+export function sameToPlanner(a: MemberView, b: MemberView): boolean {
+  return (
+    a.liveness === b.liveness &&
+    a.since === b.since &&
+    hasHalted(a) === hasHalted(b) &&
+    sameUnder(a.record, b.record, plannedKeys)
+  )
+}
+
+/** A machine that halted (data of another cluster, no k3s) says so, and would halt as a server too. */
+export function hasHalted(member: PlannedMember | undefined): boolean {
+  return member?.record.phase === 'stopped'
+}
 
 /** What every planning function may know: data of one moment, no clock and no randomness of its own. */
 export interface PlannerContext {
   readonly self: NodeId
   readonly networkId: Hash
   readonly crypto: Crypto
-  readonly view: MembershipView
+  readonly view: PlannedView
   readonly now: Instant
   /** Nobody is judged dead and nobody is promoted before this: machines that boot together are slow together. */
   readonly graceUntil: Instant
@@ -54,18 +76,14 @@ export type Planned =
   | { readonly kind: 'nothing'; readonly reasons: readonly string[] }
 
 /** Alive, installed and not on its way out: the nodes that a plan can count on now. */
-export function isPresent(member: MemberView | undefined): member is MemberView {
+export function isPresent<M extends MemberOf<'left' | 'facts'>>(member: M | undefined): member is M {
   return (
     member !== undefined && member.liveness === 'alive' && !member.record.left && member.record.facts.durable
   )
 }
 
 /** Present, and for long enough that it will probably stay. */
-export function isStable(
-  member: MemberView | undefined,
-  now: Instant,
-  stableAfterMs: number,
-): member is MemberView {
+export function isStable(member: PlannedMember | undefined, now: Instant, stableAfterMs: number): boolean {
   return isPresent(member) && now >= member.since + stableAfterMs
 }
 

@@ -1,5 +1,5 @@
 import type { Instant, NodeId } from '../model/ids.ts'
-import type { MembershipView } from '../model/member.ts'
+import type { ViewOf } from '../model/member.ts'
 import { membersById } from '../model/member.ts'
 import type { ClusterPlan } from '../model/plan.ts'
 import type { DeadStatement } from '../model/statement.ts'
@@ -11,7 +11,7 @@ import type { DeadStatement } from '../model/statement.ts'
  */
 export function deathsToAttest(
   plan: ClusterPlan,
-  view: MembershipView,
+  view: ViewOf<'nodeId' | 'left' | 'incarnation'>,
   self: NodeId,
   now: Instant,
   graceUntil: Instant,
@@ -39,7 +39,7 @@ export function deathsToAttest(
 }
 
 /** Whether this node hears a majority of the voters, itself counted if it is one. */
-export function hearsMajority({ header }: ClusterPlan, view: MembershipView, self: NodeId): boolean {
+export function hearsMajority({ header }: ClusterPlan, view: ViewOf<'nodeId'>, self: NodeId): boolean {
   const members = membersById(view)
   const heard = header.voters.filter((voter) => voter === self || members.get(voter)?.liveness === 'alive')
   return 2 * heard.length > header.voters.length

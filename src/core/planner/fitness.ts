@@ -36,6 +36,20 @@ export function fitnessTier(facts: NodeFacts, wantedVersion: string): number {
   return size + (binary ? 3 : 0)
 }
 
+/** Ranks of the nodes in the cluster that was last asked about; a node knows one. */
+const ranks = new WeakMap<
+  Crypto['digest'],
+  { readonly clusterId: string; readonly byId: Map<NodeId, string> }
+>()
+
+function rankOf(id: NodeId, clusterId: string, { digest }: Crypto): string {
+  let known = ranks.get(digest)
+  if (known?.clusterId !== clusterId) ranks.set(digest, (known = { clusterId, byId: new Map() }))
+  let rank = known.byId.get(id)
+  if (rank === undefined) known.byId.set(id, (rank = digest('muster/rank/1', { clusterId, id })))
+  return rank
+}
+
 /** The candidate that a node is in this cluster. */
 export function candidate(
   id: NodeId,
@@ -48,7 +62,7 @@ export function candidate(
     id,
     zone: facts?.zone ?? '',
     tier: facts === undefined ? -1 : fitnessTier(facts, wantedVersion),
-    rank: crypto.digest('muster/rank/1', { clusterId, id }),
+    rank: rankOf(id, clusterId, crypto),
   }
 }
 

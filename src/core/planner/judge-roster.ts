@@ -1,5 +1,6 @@
 import { parseAddress } from '../addresses/ip.ts'
 import { address6, contains, parsePrefix } from '../addresses/prefix.ts'
+import { Conclusion } from '../model/conclusion.ts'
 import type { Crypto } from '../model/crypto.ts'
 import { sortedIds } from '../model/ids.ts'
 import { assignmentsMax, retiredMax } from '../model/limits.ts'
@@ -35,7 +36,17 @@ export function judgeRoster(
   return parent === undefined ? undefined : judgeSticky(parent, plan)
 }
 
+/** Assignments are carried from plan to plan: each is judged once under the prefixes of its cluster. */
+const judged = new WeakMap<NodeAssignment, Conclusion<Flaw | undefined>>()
+
 function judgeAssignment(one: NodeAssignment, plan: ClusterPlan, crypto: Crypto): Flaw | undefined {
+  let last = judged.get(one)
+  if (last === undefined) judged.set(one, (last = new Conclusion()))
+  const from = [plan.body.spec.addresses.ipv4, plan.body.prefix6, crypto.digest]
+  return last.of(0, from, () => findFlaw(one, plan, crypto))
+}
+
+function findFlaw(one: NodeAssignment, plan: ClusterPlan, crypto: Crypto): Flaw | undefined {
   if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(one.name))
     return flaw('NameForm', `${one.name} is no RFC 1123 label`)
   const prefix = parsePrefix(plan.body.spec.addresses.ipv4)

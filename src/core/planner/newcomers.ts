@@ -4,7 +4,7 @@ import type { Crypto } from '../model/crypto.ts'
 import { compareIds } from '../model/ids.ts'
 import type { Hash, NodeId } from '../model/ids.ts'
 import { assignmentsMax } from '../model/limits.ts'
-import type { MembershipView } from '../model/member.ts'
+import type { ViewOf } from '../model/member.ts'
 import type { NodeAssignment, Retired } from '../model/plan.ts'
 import { contestedSlugs, nodeName } from './names.ts'
 
@@ -40,7 +40,7 @@ export interface Enrolment {
 export function enrol(
   roster: Roster,
   newcomers: readonly NodeId[],
-  view: MembershipView,
+  view: ViewOf<'nodeId' | 'facts'>,
   crypto: Crypto,
 ): Enrolment {
   const hostnameOf = new Map(view.members.map(({ record }) => [record.nodeId, record.facts.hostname]))

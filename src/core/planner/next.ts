@@ -6,7 +6,7 @@ import type { ClusterPlan, NodeAssignment, OpenChange, PlanBody, Retired } from 
 import type { ClusterSpec } from '../model/spec.ts'
 import type { SignedStatement } from '../model/statement.ts'
 import type { NextInput, Planned } from './context.ts'
-import { isPresent, isStable } from './context.ts'
+import { hasHalted, isPresent, isStable } from './context.ts'
 import type { HeaderChange } from './draft.ts'
 import { childPlan, withTeam } from './draft.ts'
 import type { DeathProof } from './evidence.ts'
@@ -113,9 +113,7 @@ function prepare(input: NextInput): Desk {
     stable: (id) => isStable(members.get(id), input.now, promoteAfterMs),
     canServe: (id) => {
       const facts = factsOf(id)
-      // A machine that halted (data of another cluster, no k3s) says so, and would halt as a server too.
-      const halted = members.get(id)?.record.phase === 'stopped'
-      return facts !== undefined && !halted && serverObstacle(facts) === undefined
+      return facts !== undefined && !hasHalted(members.get(id)) && serverObstacle(facts) === undefined
     },
     candidateOf,
   }

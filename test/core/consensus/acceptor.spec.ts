@@ -6,6 +6,7 @@ import type { AcceptorContext, AcceptorStep } from '../../../src/core/consensus/
 import { acceptPrepare, acceptPropose } from '../../../src/core/consensus/acceptor.ts'
 import { compareBallots } from '../../../src/core/consensus/ballot.ts'
 import { voteIsGenuine } from '../../../src/core/consensus/certificate.ts'
+import { voteClaim } from '../../../src/core/consensus/electorate.ts'
 import type { Register } from '../../../src/core/consensus/register.ts'
 import { emptyRegister, registerCodec } from '../../../src/core/consensus/register.ts'
 import { decodeStrict, encodeCanonical } from '../../../src/core/model/codec.ts'
@@ -148,8 +149,8 @@ describe('an acceptor', () => {
     if (reply.kind !== 'accept') throw new Error(reply.kind)
     const hash = planHash(planFor(electorate).header, digests)
     expect(reply.planHash).toBe(hash)
-    expect(voteIsGenuine(electorate, hash, ballot(1), null, reply.vote, digests)).toBe(true)
-    expect(voteIsGenuine(electorate, hash, ballot(2), null, reply.vote, digests)).toBe(false)
+    expect(voteIsGenuine(voteClaim(electorate, hash, ballot(1), null), reply.vote, digests)).toBe(true)
+    expect(voteIsGenuine(voteClaim(electorate, hash, ballot(2), null), reply.vote, digests)).toBe(false)
   })
 
   it('refuses another plan in a ballot that it accepted', () => {

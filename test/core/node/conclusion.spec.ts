@@ -2,6 +2,7 @@
 // draws them all on every input: random histories of whole sites, compared effect by effect.
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Conclusion } from '../../../src/core/model/conclusion.ts'
+import { Facet } from '../../../src/core/model/facet.ts'
 import { Random } from '../../../src/core/model/random.ts'
 import type { BootstrapSetting } from '../../../src/core/model/spec.ts'
 import { defaultSpec } from '../../../src/core/model/spec.ts'
@@ -55,6 +56,7 @@ describe('a site', () => {
       drawn += 1
       return draw()
     })
+    vi.spyOn(Facet.prototype, 'of').mockImplementation((view) => view)
     const thorough = play(seed)
     expect(drawn).toBeGreaterThan(1_000)
     expect(thorough.length).toBeGreaterThan(200)
