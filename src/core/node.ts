@@ -3,8 +3,9 @@ import type { Effect, LocalAnswer } from './effect.ts'
 import type { Input, LocalRequest } from './input.ts'
 import { Membership } from './membership/membership.ts'
 import type { Instant, NodeId } from './model/ids.ts'
+import type { MembershipView } from './model/member.ts'
 import { shortId } from './model/ids.ts'
-import type { MembershipMessage, Message } from './model/message.ts'
+import type { MembershipMessage, Message, StatementMessage } from './model/message.ts'
 import type { CertifiedPlan } from './model/plan.ts'
 import { Random } from './model/random.ts'
 import type { NetworkEvent } from './ports.ts'
@@ -18,6 +19,7 @@ import { firstRecord } from './node/own-record.ts'
 import { Quarantine } from './node/quarantine.ts'
 import { Reach } from './node/reach.ts'
 import { Refusals } from './node/refusals.ts'
+import { Rest } from './node/rest.ts'
 import { Words } from './node/words.ts'
 
 export type { ForkReport, NodeInit, NodeView }
@@ -36,7 +38,8 @@ const settleRoundsMax = 16
  *            └──────────────────▲─────────────────────────────────────────────────┬───┘
  *                               └───────────── until nothing changes ─────────────┘
  * ```
- * Each part puts its effects into one outbox, and `drain` hands them out: what must be durable comes first.
+ * Each part puts its effects into one outbox, and `drain` hands them out: what must be durable comes first. After an input
+ * that moves membership alone and leaves the view as it was, there is nothing to settle (`Rest`).
  */
 export class ClusterNode {
   readonly #init: NodeInit
@@ -50,6 +53,9 @@ export class ClusterNode {
   readonly #execution: Execution
   readonly #reach: Reach
   readonly #refusals = new Refusals()
+  readonly #rest = new Rest()
+  /** When a part other than membership is due. */
+  #othersDueAt: Instant = Number.NEGATIVE_INFINITY
   #deadline: Instant | undefined
 
   constructor(init: NodeInit) {
@@ -84,7 +90,9 @@ export class ClusterNode {
   handle(input: Input, now: Instant): void {
     this.#moment.now = Math.max(this.#moment.now, now)
     this.#deadline = undefined
-    this.#take(input)
+    const isQuiet = this.#take(input)
+    if (isQuiet && this.#rest.holds(this.#membership.view(), this.#moment.now) && this.#drainMembership())
+      return
     this.#settle()
   }
 
@@ -95,21 +103,9 @@ export class ClusterNode {
 
   /** When `handle({kind: 'deadline'})` is wanted at the latest. Between two inputs it does not change. */
   nextDeadline(): Instant {
-    this.#deadline ??= this.#computeDeadline()
-    return this.#deadline
-  }
-
-  #computeDeadline(): Instant {
     const { now } = this.#moment
-    const never = Number.POSITIVE_INFINITY
-    const next = Math.min(
-      this.#membership.nextDeadline(),
-      this.#decisions.nextDeadline() ?? never,
-      this.#history.nextDeadline() ?? never,
-      this.#execution.nextDeadline(now) ?? never,
-      this.#words.nextDeadline(this.#membership.view()) ?? never,
-    )
-    return Math.max(now, next)
+    this.#deadline ??= Math.max(now, Math.min(this.#membership.nextDeadline(), this.#othersDueAt))
+    return this.#deadline
   }
 
   /** The present state, for status and the API. */
@@ -151,18 +147,29 @@ export class ClusterNode {
 
   // Inputs
 
-  #take(input: Input): void {
+  /** Takes an input in. True: whatever it changed, it changed in membership. */
+  #take(input: Input): boolean {
     const { now } = this.#moment
     switch (input.kind) {
       case 'message':
         return this.#takeMessage(input.from, input.message)
       case 'deadline':
         this.#membership.handleDeadline(now)
-        return this.#decisions.handleDeadline()
+        if (!this.#rest.holds(this.#membership.view(), now)) this.#decisions.handleDeadline()
+        return true
+      case 'k3s-observed':
+        return !this.#execution.observed(input.observation)
+      default:
+        this.#takeReport(input)
+        return false
+    }
+  }
+
+  #takeReport(input: Exclude<Input, { kind: 'message' | 'deadline' | 'k3s-observed' }>): void {
+    const { now } = this.#moment
+    switch (input.kind) {
       case 'overlay-observed':
         return this.#reach.overlayObserved(input.state)
-      case 'k3s-observed':
-        return this.#execution.observed(input.observation)
       case 'k3s-result':
         return this.#execution.result(input.result, now)
       case 'request': {
@@ -247,7 +254,27 @@ export class ClusterNode {
     }
   }
 
-  #takeMessage(from: NodeId, message: Message): void {
+  #takeMessage(from: NodeId, message: Message): boolean {
+    switch (message.kind) {
+      case 'hello':
+      case 'ping':
+      case 'ack':
+      case 'ping-request':
+      case 'nack':
+      case 'gossip':
+      case 'digest':
+      case 'records-request':
+        this.#membership.handle(from, message, this.#moment.now)
+        return true
+      case 'statement':
+        return !this.#words.hear(from, message.signed)
+      default:
+        this.#takeWord(from, message)
+        return false
+    }
+  }
+
+  #takeWord(from: NodeId, message: Exclude<Message, MembershipMessage | StatementMessage>): void {
     switch (message.kind) {
       case 'prepare':
       case 'propose':
@@ -266,8 +293,6 @@ export class ClusterNode {
       case 'plan-request':
       case 'plan-chain':
         return this.#adopted(this.#history.handle(from, message))
-      case 'statement':
-        return this.#words.hear(from, message.signed)
       case 'secrets-request': {
         const answer = this.#execution.secretsFor(from, this.#history.chain)
         if (answer !== undefined) this.#outbox.send(from, answer)
@@ -275,16 +300,16 @@ export class ClusterNode {
       }
       case 'secrets':
         return this.#execution.secretsArrived(from, message)
-      default:
-        return this.#membership.handle(from, message satisfies MembershipMessage, this.#moment.now)
     }
   }
 
   // Everything that follows from what has changed
 
   #settle(): void {
+    let seen = this.#membership.view()
     for (let round = 0; round < settleRoundsMax; round++) {
       this.#drainMembership()
+      seen = this.#membership.view()
       for (const certified of this.#decisions.drain()) this.#adopted(this.#history.certified(certified))
       this.#adopted(this.#history.followConfirmed())
       this.#history.askAgain()
@@ -298,10 +323,27 @@ export class ClusterNode {
     const plan = this.#quarantine.isActive ? undefined : this.#history.plan
     const membership = this.#membership
     this.#reach.settle(plan, membership.view(), membership.ways(), membership.contacts())
+    this.#noteRest(seen)
   }
 
-  #drainMembership(): void {
+  /** All parts have settled, and saw this view. */
+  #noteRest(seen: MembershipView): void {
+    const never = Number.POSITIVE_INFINITY
+    this.#othersDueAt = Math.min(
+      this.#decisions.nextDeadline() ?? never,
+      this.#history.nextDeadline() ?? never,
+      this.#execution.nextDeadline(this.#moment.now) ?? never,
+      this.#words.nextDeadline(this.#membership.view()) ?? never,
+    )
+    const until = Math.min(this.#othersDueAt, this.#decisions.plannedUntil, this.#reach.settledUntil)
+    this.#rest.begin(seen, this.#quarantine.isActive ? Number.NEGATIVE_INFINITY : until)
+  }
+
+  /** Hands on what membership has to say. Whether that was nothing but messages to others. */
+  #drainMembership(): boolean {
+    let onlySends = true
     for (const output of this.#membership.drain()) {
+      onlySends &&= output.kind === 'send'
       switch (output.kind) {
         case 'send':
           this.#outbox.send(output.to, output.message)
@@ -329,6 +371,7 @@ export class ClusterNode {
         }
       }
     }
+    return onlySends
   }
 
   /** The node has moved to a newer plan: every part that depends on it is told. */

@@ -34,6 +34,11 @@ export class Conclusion<T> {
     return this.#value
   }
 
+  /** The next moment at which time alone could lead to another conclusion. */
+  get until(): Instant {
+    return this.#from === undefined ? Number.POSITIVE_INFINITY : this.#until
+  }
+
   #isStale(now: Instant, from: readonly unknown[]): boolean {
     const before = this.#from
     if (before === undefined || now >= this.#until) return true

@@ -157,6 +157,11 @@ export class Decisions {
     return Math.min(this.#context.moment.now + holdMs, next ?? Number.POSITIVE_INFINITY)
   }
 
+  /** The next moment at which time alone may change what this node would plan. */
+  get plannedUntil(): Instant {
+    return this.#planned.until
+  }
+
   /** The next generation begins. */
   adopted({ plan, certificate }: CertifiedPlan): void {
     this.#consensus.advance(

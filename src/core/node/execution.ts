@@ -90,10 +90,14 @@ export class Execution {
     return this.#lastFailure
   }
 
-  observed(observation: K3sObservation): void {
+  /** Takes note of a look. Whether it showed anything new. */
+  observed(observation: K3sObservation): boolean {
     // A look that shows nothing new leaves the former one in place: nothing follows from it anew.
-    if (!sameData(observation, this.#observation)) this.#observation = observation
+    const isNew = !sameData(observation, this.#observation)
+    if (!isNew && this.#fresh) return false
+    if (isNew) this.#observation = observation
     this.#fresh = true
+    return true
   }
 
   result(result: K3sStepResult, now: Instant): void {
@@ -192,10 +196,12 @@ export class Execution {
     const startsNow = decided.steps.some((step) => step.kind === 'start')
     const decision = this.#starting || startsNow ? notReady(decided) : decided
     const effects: Effect[] = []
-    if (decision.record !== this.#record && decision.record !== undefined) {
-      effects.push({ kind: 'persist', writes: [{ op: 'put', key: 'k3s', value: decision.record }] })
+    // A decision that is drawn again makes its record again: what says the same is on the disk already.
+    if (!sameData(decision.record, this.#record)) {
+      if (decision.record !== undefined)
+        effects.push({ kind: 'persist', writes: [{ op: 'put', key: 'k3s', value: decision.record }] })
+      this.#record = decision.record
     }
-    this.#record = decision.record
     this.#decision = decision
     this.#askForSecrets(decision, around, now, effects)
     for (const step of decision.steps) {

@@ -51,14 +51,14 @@ export class History {
   readonly #holds = new Map<NodeId, number>()
   /** By cluster: the generation that was asked for, and how many were asked. */
   readonly #asked = new Map<string, { readonly from: number; readonly at: Instant; readonly count: number }>()
-  #askedAt: Instant
+  /** When those who hold what this node lacks were asked last; undefined while it lacks nothing. */
+  #askedAt: Instant | undefined
   #chain: Chain
 
   /** @throws if the chain on disk does not verify: the agent must not start with a damaged history */
   constructor(context: NodeContext) {
     const { self, stored, networkId, crypto } = context.init
     this.#context = context
-    this.#askedAt = context.moment.now
     this.#chain = loadChain(stored, networkId, crypto)
     this.#follow = new Follow(self, networkId, crypto)
   }
@@ -158,7 +158,12 @@ export class History {
   askAgain(): void {
     const { now } = this.#context.moment
     const lacking = this.#lacking()
-    if (lacking.length === 0) this.#askedAt = now
+    if (lacking.length === 0) {
+      this.#askedAt = undefined
+      return
+    }
+    // Whoever said that it holds more was asked at once.
+    this.#askedAt ??= now
     if (now < this.#askedAt + askAgainMs) return
     this.#askedAt = now
     for (const peer of lacking) this.#request(peer, this.#chain.headers.length)
@@ -166,7 +171,7 @@ export class History {
 
   /** When `askAgain` has something to ask. */
   nextDeadline(): Instant | undefined {
-    return this.#lacking().length === 0 ? undefined : this.#askedAt + askAgainMs
+    return this.#askedAt === undefined ? undefined : this.#askedAt + askAgainMs
   }
 
   /** Connected peers whose newest plan, or whose word on the plan to follow, this node lacks. */

@@ -92,6 +92,13 @@ export class Reach {
     this.#keepPeers(contacts)
   }
 
+  /** The next moment at which time alone lets `settle` say more: peers that wait to be remembered. */
+  get settledUntil(): Instant {
+    const peers = this.#contacts
+    const isKnown = peers === undefined || peers.length === 0 || peers === this.#remembered
+    return isKnown ? Number.POSITIVE_INFINITY : this.#rememberedAt + rememberIntervalMs
+  }
+
   #applyOverlay({ body }: ClusterPlan, view: MembershipView): void {
     const { self, overlay } = this.#context.init
     const { device, mtu } = overlay

@@ -101,16 +101,19 @@ export class Words {
     return signed?.statement.kind === 'initialised' ? signed.statement : undefined
   }
 
-  /** Hears a statement. Who hands on a forged one is cut off; one out of scope is merely not kept. */
-  hear(from: NodeId, signed: SignedStatement): void {
+  /**
+   * Hears a statement. Who hands on a forged one is cut off; one out of scope is merely not kept. Whether anything came of it.
+   */
+  hear(from: NodeId, signed: SignedStatement): boolean {
     const { plan } = this.#history
     const { statement } = signed
     const isOurs = 'clusterId' in statement && statement.clusterId === plan?.header.clusterId
-    if (plan !== undefined && isOurs && isPast(statement, plan)) return
+    if (plan !== undefined && isOurs && isPast(statement, plan)) return false
     const outcome = this.#book.add(signed, this.#scope())
     if (typeof outcome === 'object' && outcome.flaw === 'a forged signature') {
       this.#context.outbox.cutOff(from, 'a forged statement')
     }
+    return outcome === 'added'
   }
 
   /** Takes the operator's order from the local API and hands it to those who decide. */

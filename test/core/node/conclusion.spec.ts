@@ -6,6 +6,7 @@ import { Facet } from '../../../src/core/model/facet.ts'
 import { Random } from '../../../src/core/model/random.ts'
 import type { BootstrapSetting } from '../../../src/core/model/spec.ts'
 import { defaultSpec } from '../../../src/core/model/spec.ts'
+import { Rest } from '../../../src/core/node/rest.ts'
 import { VirtualCluster } from '../../support/virtual-cluster.ts'
 
 /** Short waits, so that deaths, promotions and revocations happen within a virtual minute. */
@@ -57,6 +58,7 @@ describe('a site', () => {
       return draw()
     })
     vi.spyOn(Facet.prototype, 'of').mockImplementation((view) => view)
+    vi.spyOn(Rest.prototype, 'holds').mockReturnValue(false)
     const thorough = play(seed)
     expect(drawn).toBeGreaterThan(1_000)
     expect(thorough.length).toBeGreaterThan(200)
