@@ -33,6 +33,7 @@ export const basePackages: readonly string[] = [
   'kmod',
   'less',
   'libpam-systemd',
+  'mtools',
   'nano-tiny',
   'nftables',
   'openssh-server',
