@@ -46,6 +46,7 @@ export function createBootEntries({ directory, dropCaches }: BootEntriesInit): B
       }),
     write: (name, content) =>
       guarded(directory, async () => {
+        await mkdir(directory, { recursive: true })
         const file = await open(path(name), 'w')
         written.add(name)
         try {
