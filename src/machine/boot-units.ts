@@ -49,8 +49,11 @@ ExecStart=/usr/bin/muster machine apply --early
 StandardOutput=journal+console
 StandardError=journal+console
 Environment=NODE_COMPILE_CACHE=${compileCache}
-# Whatever the configuration asks for, the boot goes on.
-TimeoutStartSec=120
+# A command that hangs is ended by the program itself. A machine that is slow keeps its time, and one whose program was
+# killed tries again: a boot without its configuration helps nobody.
+TimeoutStartSec=1800
+Restart=on-abnormal
+RestartSec=1
 StartupCPUWeight=1000
 
 [Install]
@@ -60,7 +63,7 @@ WantedBy=sysinit.target
   {
     name: 'muster-device.service',
     enable: true,
-    text: deviceUnit('muster0', earlyLines),
+    text: deviceUnit('muster0', [...earlyLines, `ConditionPathExists=!${nothingDurable}`]),
   },
   {
     name: 'muster.service',

@@ -69,6 +69,8 @@ ForwardToSyslog=no
 [Manager]
 RuntimeWatchdogSec=30s
 RebootWatchdogSec=3min
+# A machine that is slow (emulated, or busy with others) is not made quicker by killing what it starts.
+DefaultTimeoutStartSec=5min
 DefaultTimeoutStopSec=45s
 `,
   },
@@ -83,13 +85,6 @@ net.ipv4.ip_forward = 1
 net.ipv6.conf.all.forwarding = 1
 # Forwarding would switch router advertisements off.
 net.ipv6.conf.all.accept_ra = 2
-`,
-  },
-  {
-    path: '/usr/lib/modules-load.d/muster.conf',
-    text: `tun
-br_netfilter
-overlay
 `,
   },
 ]

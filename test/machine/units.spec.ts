@@ -79,6 +79,12 @@ describe('the units of the image', () => {
       expect(lines(name, 'ConditionPathExists')).toContain('!/run/muster/live')
   })
 
+  it('never leave a boot without its configuration because the machine is slow', () => {
+    expect(Number(lines('muster-early.service', 'TimeoutStartSec')[0])).toBeGreaterThanOrEqual(1_800)
+    // Killed, it begins again; ended with a note of what failed, it does not.
+    expect(lines('muster-early.service', 'Restart')).toEqual(['on-abnormal'])
+  })
+
   it('mask nothing that they name', () => {
     const masked = new Set(maskedUnits)
     expect(masked.size).toBe(maskedUnits.length)
