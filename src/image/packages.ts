@@ -138,5 +138,6 @@ export const rootExcludes: readonly RegExp[] = [
   /^usr\/lib\/x86_64-linux-gnu\/(perl\/|libperl\.so)./,
   // hwdb.bin is made of these.
   /^usr\/lib\/udev\/hwdb\.d\/./,
-  /^usr\/lib\/x86_64-linux-gnu\/gconv\/./,
+  // mtools converts names between UTF-8 and the code page of FAT.
+  /^usr\/lib\/x86_64-linux-gnu\/gconv\/(?!IBM850\.so$|gconv-modules)./,
 ]
