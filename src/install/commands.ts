@@ -82,7 +82,7 @@ export async function runInstall(request: InstallRequest): Promise<InstallReport
   if (request.unattended && !options.auto) {
     return {
       kind: 'skipped',
-      reason: 'install.auto is false: this machine stays a live system',
+      reason: 'install.auto is not true: this machine stays a live system',
       afterwards: 'nothing',
     }
   }

@@ -77,7 +77,7 @@ export function readInstallOptions(block: Readonly<Record<string, unknown>> | un
   return {
     faults,
     options: {
-      auto: install['auto'] !== false,
+      auto: install['auto'] === true,
       device: textOf(install['device']) ?? 'auto',
       source,
       wipe: install['wipe'] === 'foreign' ? 'foreign' : 'none',

@@ -274,8 +274,9 @@ describe('the configuration of an installation', () => {
     expect(options.partitions.extra).toEqual([
       { name: 'data', bytes: 100 * 2 ** 20, fileSystem: 'ext4', label: 'DATA' },
     ])
+    // Nothing is installed unasked.
     expect(readInstallOptions(undefined).options).toMatchObject({
-      auto: true,
+      auto: false,
       device: 'auto',
       afterwards: 'reboot',
     })

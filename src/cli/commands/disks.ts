@@ -38,7 +38,7 @@ the image of an installed disk.`,
     flags: {
       unattended: {
         type: 'boolean',
-        summary: 'as the medium does at boot: nothing where install.auto is false',
+        summary: 'as the medium does at boot: nothing unless install.auto is true',
       },
       device: {
         type: 'string',
