@@ -18,6 +18,7 @@ import { spawn } from 'node:child_process'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { MusterError } from '../../errors.ts'
+import { removeTree } from '../remove-tree.ts'
 import { debianSources } from '../apt-sources.ts'
 import {
   basePackages,
@@ -92,7 +93,7 @@ export async function provideBase(
       `making a Debian root of ${packageList(kernel, packages).length} packages (once; cached from then on)`,
     )
     const work = `${directory}.part`
-    rmSync(work, { recursive: true, force: true })
+    removeTree(work)
     mkdirSync(work, { recursive: true })
     const root = join(work, 'root')
     try {
@@ -100,11 +101,11 @@ export async function provideBase(
       await takeKernel(root, work)
       await takeInitrdTree(root, work)
       await pack(root, join(work, 'root.tar'))
-      rmSync(root, { recursive: true, force: true })
+      removeTree(root)
       // The name comes last: a cache entry that has it is whole.
       renameSync(work, directory)
     } finally {
-      rmSync(work, { recursive: true, force: true })
+      removeTree(work)
     }
   }
   return { ...base, kernelRelease: readFileSync(join(directory, 'release'), 'utf8').trim() }
