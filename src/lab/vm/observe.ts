@@ -47,8 +47,9 @@ async function observeMachine(machine: Machine): Promise<MachineObservation> {
 
 /** What the agent in a machine says; undefined while it says nothing. */
 async function agentStatus(machine: Machine): Promise<StatusResource | undefined> {
-  const command = ['curl', '-sf', '--max-time', '10', '--unix-socket', agentSocket, 'http://agent/v1/status']
-  const options = { timeoutMs: 15_000, silenceMs: 5_000 }
+  const command = ['curl', '-sf', '--max-time', '30', '--unix-socket', agentSocket, 'http://agent/v1/status']
+  // An emulated machine that starts its k3s may need that long to start a program at all.
+  const options = { timeoutMs: 60_000, silenceMs: 30_000 }
   try {
     const path = machinePaths(machine.directory).guestAgent
     const { code, stdout } = await guestExec(path, machine.name, command, options)
