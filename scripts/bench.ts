@@ -1,5 +1,5 @@
 // Speed and size, measured on real agents; the machine is named, and no test depends on a figure here.
-//   npm run bench -- [--only start|core|formation|leader|idle] [--runs N] [--idle SECONDS]
+//   npm run bench -- [--only start|core|simulator|formation|leader|idle] [--runs N] [--idle SECONDS]
 // Agents are those of the bundle, as users run them: it is built first. A figure that could not be measured is an
 // error; one that misses its goal is not.
 import { spawnSync } from 'node:child_process'
@@ -11,9 +11,10 @@ import type { ClusterPart } from './bench/cluster.ts'
 import { measureCore } from './bench/core.ts'
 import type { Figure } from './bench/figures.ts'
 import { formatFigures } from './bench/figures.ts'
+import { measureSimulator } from './bench/simulator.ts'
 import { measureAgentStart, measureCommand } from './bench/start.ts'
 
-const measurements = ['start', 'core', 'formation', 'leader', 'idle'] as const
+const measurements = ['start', 'core', 'simulator', 'formation', 'leader', 'idle'] as const
 
 const { values: flags } = parseArgs({
   options: {
@@ -38,6 +39,7 @@ const begin = performance.now()
 const figures: Figure[] = []
 if (isWanted('start')) await measureStart()
 if (isWanted('core')) figures.push(...measureCore(runs, [100]), ...measureCore(1, [1_000]).slice(-1))
+if (isWanted('simulator')) figures.push(...measureSimulator(runs))
 await measureClusters()
 process.stdout.write(`\n${formatFigures(figures)}\n`)
 process.stdout.write(`took ${((performance.now() - begin) / 60_000).toFixed(1)} min, ${load()}\n`)
