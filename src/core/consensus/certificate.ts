@@ -37,6 +37,34 @@ export function certificateFlaw(
   certificate: Certificate,
   crypto: Crypto,
 ): string | undefined {
+  const { networkId, epoch, generation, parentHash, voters } = electorate
+  const from = [header, networkId, epoch, generation, parentHash, crypto.digest, crypto.verify]
+  const before = examined.get(certificate)
+  const same =
+    before !== undefined &&
+    before.from.every((value, index) => value === from[index]) &&
+    (before.voters === voters || before.voters.join() === voters.join())
+  if (same) return before.flaw
+  const flaw = flawOf(electorate, header, certificate, crypto)
+  examined.set(certificate, { from, voters, flaw })
+  return flaw
+}
+
+interface Examined {
+  readonly from: readonly unknown[]
+  readonly voters: readonly NodeId[]
+  readonly flaw: string | undefined
+}
+
+/** Certificates never change: each is examined once under one electorate, a charter's many signatures above all. */
+const examined = new WeakMap<Certificate, Examined>()
+
+function flawOf(
+  electorate: Electorate,
+  header: PlanHeader,
+  certificate: Certificate,
+  crypto: Crypto,
+): string | undefined {
   const { terms, ballot, votes } = certificate
   if (header.networkId !== electorate.networkId) return 'another network'
   if (header.epoch !== electorate.epoch) return 'another epoch'

@@ -34,6 +34,27 @@ export function judge(
   plan: ClusterPlan,
   crypto: Crypto,
 ): PlanVerdict {
+  const { digest, verify, verifyOperator } = crypto
+  const from = [parent, parentHash, digest, verify, verifyOperator]
+  const before = judged.get(plan)
+  if (before?.from.every((value, index) => value === from[index]) === true) return before.verdict
+  const verdict = judgeAnew(parent, parentHash, plan, crypto)
+  judged.set(plan, { from, verdict })
+  return verdict
+}
+
+/** Plans never change, and are judged again and again: by each who asks, and in a simulator by each of its machines. */
+const judged = new WeakMap<
+  ClusterPlan,
+  { readonly from: readonly unknown[]; readonly verdict: PlanVerdict }
+>()
+
+function judgeAnew(
+  parent: ClusterPlan | undefined,
+  parentHash: Hash | '',
+  plan: ClusterPlan,
+  crypto: Crypto,
+): PlanVerdict {
   const found =
     judgeShape(plan, crypto) ??
     judgeEvidence(plan, crypto) ??
