@@ -3,11 +3,11 @@ import { withId } from '../model/ids.ts'
 import type { MembershipView } from '../model/member.ts'
 import type { PeerAddress } from '../model/peer.ts'
 import type { ClusterPlan } from '../model/plan.ts'
-import type { PeerMemory } from '../overlay/build-intent.ts'
 import { buildOverlayIntent } from '../overlay/build-intent.ts'
 import type { OverlayIntent, OverlayState } from '../overlay/intent.ts'
 import { sameData } from '../model/same-data.ts'
 import { Conclusion } from '../model/conclusion.ts'
+import { paceMs } from '../membership/pace.ts'
 import type { NodeContext } from './outbox.ts'
 
 /** Remembered peers are written at most so often. */
@@ -22,12 +22,16 @@ const rememberedMax = 64
  */
 export class Reach {
   readonly #context: NodeContext
-  #connections: ReadonlyMap<NodeId, string> = new Map()
+  readonly #connections = new Map<NodeId, string>()
+  /** Another object after each change of the connections. */
+  #links: object = {}
+  /** The plan and the connections that the overlay was drawn from. */
+  #drawn: { readonly plan: ClusterPlan; readonly links: object } | undefined
   #connected: readonly NodeId[] = []
+  #dueAt: Instant = 0
   #linkUp = true
   #overlay: OverlayState | undefined
   #intent: OverlayIntent | undefined
-  readonly #peers: PeerMemory = new Map()
   readonly #intended = new Conclusion<void>()
   #pace: 'forming' | 'settled' | undefined
   #contacts: readonly PeerAddress[] | undefined
@@ -54,15 +58,14 @@ export class Reach {
 
   peerUp(peer: NodeId, endpoint: string): void {
     if (this.#connections.get(peer) === endpoint) return
-    this.#connections = new Map(this.#connections).set(peer, endpoint)
+    this.#connections.set(peer, endpoint)
+    this.#links = {}
     this.#connected = withId(this.#connected, peer)
   }
 
   peerDown(peer: NodeId): void {
-    if (!this.#connections.has(peer)) return
-    const rest = new Map(this.#connections)
-    rest.delete(peer)
-    this.#connections = rest
+    if (!this.#connections.delete(peer)) return
+    this.#links = {}
     this.#connected = this.#connected.filter((id) => id !== peer)
   }
 
@@ -85,7 +88,7 @@ export class Reach {
     contacts: readonly PeerAddress[],
   ): void {
     if (plan !== undefined) {
-      const from = [plan, ways, this.#connections]
+      const from = [plan, ways, this.#linksToShow(plan, view)]
       this.#intended.of(this.#context.moment.now, from, () => this.#applyOverlay(plan, view))
     }
     this.#setPace(plan === undefined ? 'forming' : 'settled')
@@ -99,11 +102,27 @@ export class Reach {
     return isKnown ? Number.POSITIVE_INFINITY : this.#rememberedAt + rememberIntervalMs
   }
 
+  /** When new connections are due in the overlay of a large network. */
+  nextDeadline(): Instant | undefined {
+    return this.#drawn === undefined || this.#drawn.links === this.#links ? undefined : this.#dueAt
+  }
+
+  /** A connection more is no reason to look at every member of a large network again. */
+  #linksToShow(plan: ClusterPlan, view: MembershipView): object {
+    const { now } = this.#context.moment
+    const due = this.#drawn === undefined || this.#drawn.plan !== plan || now >= this.#dueAt
+    if (due && this.#drawn?.links !== this.#links) {
+      this.#drawn = { plan, links: this.#links }
+      this.#dueAt = now + paceMs(view.members.length)
+    }
+    return this.#drawn?.links ?? this.#links
+  }
+
   #applyOverlay({ body }: ClusterPlan, view: MembershipView): void {
     const { self, overlay } = this.#context.init
     const { device, mtu } = overlay
     const source = { self, body, view, connections: this.#connections, device, mtu }
-    const intent = buildOverlayIntent(source, this.#peers)
+    const intent = buildOverlayIntent(source)
     if (intent === undefined || sameData(intent, this.#intent)) return
     this.#intent = intent
     this.#context.outbox.push({ kind: 'overlay', intent })

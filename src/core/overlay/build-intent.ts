@@ -1,7 +1,6 @@
 import { parseAddress } from '../addresses/ip.ts'
 import type { Prefix } from '../addresses/prefix.ts'
 import { contains, parsePrefix } from '../addresses/prefix.ts'
-import { Conclusion } from '../model/conclusion.ts'
 import type { NodeId } from '../model/ids.ts'
 import { compareIds } from '../model/ids.ts'
 import { invariant } from '../model/invariant.ts'
@@ -27,17 +26,11 @@ export interface OverlayIntentSource {
   readonly mtu: number
 }
 
-/** What was worked out for each peer, to be used again as long as nothing about that peer changes. */
-export type PeerMemory = Map<NodeId, Conclusion<OverlayPeer | undefined>>
-
 /**
  * What the overlay of this node should be, or undefined while the plan does not assign it anything. Peers
  * without a usable record are left out until one comes; silent ones stay, for liveness decides no route.
  */
-export function buildOverlayIntent(
-  source: OverlayIntentSource,
-  memory: PeerMemory = new Map(),
-): OverlayIntent | undefined {
+export function buildOverlayIntent(source: OverlayIntentSource): OverlayIntent | undefined {
   const { self, body, view, connections, device, mtu } = source
   invariant(mtu >= overlayMtuMin, `the overlay's MTU is at least ${overlayMtuMin}`)
   const own = assignmentOf(body, self)
@@ -51,20 +44,7 @@ export function buildOverlayIntent(
     const { nodeId } = assignment
     const record = members.get(nodeId)?.record
     if (nodeId === self || record === undefined) continue
-    const remote = connections.get(nodeId)
-    const { endpoints, overlayPort, overlayKey } = record
-    const known = memory.get(nodeId) ?? new Conclusion()
-    memory.set(nodeId, known)
-    const from = [
-      assignment,
-      endpoints,
-      overlayPort,
-      overlayKey,
-      remote,
-      body.spec.addresses.ipv4,
-      body.prefix6,
-    ]
-    const peer = known.of(0, from, () => overlayPeer(assignment, record, remote, [prefix4, prefix6]))
+    const peer = knownPeer(assignment, record, connections.get(nodeId), body, [prefix4, prefix6])
     if (peer !== undefined) peers.push(peer)
   }
   return {
@@ -74,8 +54,58 @@ export function buildOverlayIntent(
     address6: own.address6,
     prefix6: prefix6.bits,
     mtu,
-    peers: peers.toSorted((a, b) => compareIds(a.id, b.id)),
+    peers: isSorted(peers) ? peers : peers.toSorted((a, b) => compareIds(a.id, b.id)),
   }
+}
+
+interface KnownPeer {
+  readonly assignment: NodeAssignment
+  readonly port: number
+  readonly key: string
+  readonly remote: string | undefined
+  readonly prefix4: string
+  readonly prefix6: string
+  readonly peer: OverlayPeer | undefined
+}
+
+/** What was worked out for each announced list of endpoints, to be used again as long as nothing else differs. */
+const announcedPeers = new WeakMap<MemberRecord['endpoints'], KnownPeer>()
+const connectedPeers = new WeakMap<MemberRecord['endpoints'], KnownPeer>()
+
+function knownPeer(
+  assignment: NodeAssignment,
+  record: MemberRecord,
+  remote: string | undefined,
+  body: PlanBody,
+  overlays: readonly Prefix[],
+): OverlayPeer | undefined {
+  const { overlayPort: port, overlayKey: key, endpoints } = record
+  const memory = remote === undefined ? announcedPeers : connectedPeers
+  const { prefix6 } = body
+  const prefix4 = body.spec.addresses.ipv4
+  const before = memory.get(endpoints)
+  if (
+    before !== undefined &&
+    sameAddress(before.assignment, assignment) &&
+    before.port === port &&
+    before.key === key &&
+    before.remote === remote &&
+    before.prefix4 === prefix4 &&
+    before.prefix6 === prefix6
+  ) {
+    return before.peer
+  }
+  const peer = overlayPeer(assignment, record, remote, overlays)
+  memory.set(endpoints, { assignment, port, key, remote, prefix4, prefix6, peer })
+  return peer
+}
+
+function isSorted(peers: readonly OverlayPeer[]): boolean {
+  return peers.every(({ id }, index) => index === 0 || id >= (peers[index - 1] as OverlayPeer).id)
+}
+
+function sameAddress(a: NodeAssignment, b: NodeAssignment): boolean {
+  return a === b || (a.nodeId === b.nodeId && a.address4 === b.address4 && a.address6 === b.address6)
 }
 
 function overlayPeer(
