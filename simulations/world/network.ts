@@ -21,9 +21,11 @@ const discoveryMs = { multicast: 300, dht: 2_000 }
 /** An old answer of the DHT costs so much: the dials of it fail first. */
 const staleMs = [5_000, 30_000] as const
 /** On a larger site a start finds so many others and no more: a real one dials what it found up to a bound. */
-const foundMax = 24
-/** Up to so many machines everybody finds everybody, as the core keeps them all connected. */
+const foundMax = 8
+/** Up to so many machines everybody finds everybody. */
 const everybodyMax = 128
+/** A machine with so many connections dials nobody more for having found it (the adapter's `discoveredLinksMax`). */
+const discoveredLinksMax = 48
 
 /** A fault of links, not of a machine. */
 export type LinkFault = Extract<Fault, { readonly from: number[] }>
@@ -158,7 +160,8 @@ export class SimulatedNetwork {
       this.#timeline.after(stale ? wait / 4 : wait, () => {
         if (key !== this.#pairNow(index, other.index)) return
         this.#hear(index, other.index)
-        this.#dial(index, other.index, stale ? wait : 0)
+        const links = Math.min(this.#links[index]?.size ?? 0, this.#links[other.index]?.size ?? 0)
+        if (links < discoveredLinksMax) this.#dial(index, other.index, stale ? wait : 0)
       })
     }
   }

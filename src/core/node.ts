@@ -159,13 +159,15 @@ export class ClusterNode {
         return true
       case 'k3s-observed':
         return !this.#execution.observed(input.observation)
+      case 'peer-found':
+        return !this.#decisions.hear([input.peer]) || this.#membership.isPaced
       default:
         this.#takeReport(input)
         return false
     }
   }
 
-  #takeReport(input: Exclude<Input, { kind: 'message' | 'deadline' | 'k3s-observed' }>): void {
+  #takeReport(input: Exclude<Input, { kind: 'message' | 'deadline' | 'k3s-observed' | 'peer-found' }>): void {
     const { now } = this.#moment
     switch (input.kind) {
       case 'overlay-observed':
@@ -228,7 +230,7 @@ export class ClusterNode {
     return answer
   }
 
-  #takeNetworkEvent(event: Exclude<NetworkEvent, { kind: 'message' }>): void {
+  #takeNetworkEvent(event: Exclude<NetworkEvent, { kind: 'message' | 'peer-found' }>): void {
     const { now } = this.#moment
     switch (event.kind) {
       case 'peer-up':
@@ -241,8 +243,6 @@ export class ClusterNode {
         this.#reach.peerDown(event.peer)
         this.#history.peerDown(event.peer)
         return this.#membership.peerDown(event.peer, now)
-      case 'peer-found':
-        return this.#decisions.hear([event.peer])
       case 'peer-refused':
         return this.#refusals.add(event, now)
       case 'machine-changed': {
@@ -322,7 +322,12 @@ export class ClusterNode {
     // Two machines with one address of the overlay would cut each other off.
     const plan = this.#quarantine.isActive ? undefined : this.#history.plan
     const membership = this.#membership
-    this.#reach.settle(plan, membership.view(), membership.ways(), membership.contacts())
+    this.#reach.settle(
+      plan,
+      membership.view(),
+      membership.ways(),
+      membership.contacts(this.#history.companions),
+    )
     this.#noteRest(seen)
   }
 
@@ -332,6 +337,7 @@ export class ClusterNode {
     this.#othersDueAt = Math.min(
       this.#decisions.nextDeadline() ?? never,
       this.#history.nextDeadline() ?? never,
+      this.#reach.nextDeadline() ?? never,
       this.#execution.nextDeadline(this.#moment.now) ?? never,
       this.#words.nextDeadline(this.#membership.view()) ?? never,
     )
@@ -339,11 +345,11 @@ export class ClusterNode {
     this.#rest.begin(seen, this.#quarantine.isActive ? Number.NEGATIVE_INFINITY : until)
   }
 
-  /** Hands on what membership has to say. Whether that was nothing but messages to others. */
+  /** Hands on what membership has to say. Whether that was nothing from which more follows at once. */
   #drainMembership(): boolean {
-    let onlySends = true
+    let isQuiet = true
     for (const output of this.#membership.drain()) {
-      onlySends &&= output.kind === 'send'
+      isQuiet &&= output.kind === 'send' || output.kind === 'changed'
       switch (output.kind) {
         case 'send':
           this.#outbox.send(output.to, output.message)
@@ -351,8 +357,10 @@ export class ClusterNode {
         case 'changed': {
           const { record } = output.current
           this.#decisions.hear([record.nodeId])
-          this.#history.recorded(record)
-          this.#words.noteProgress(record)
+          const isAsking = this.#history.recorded(record)
+          const isProgress = this.#words.noteProgress(record)
+          // In a large network a change is looked at when it shows in the view.
+          isQuiet &&= this.#membership.isPaced && !isAsking && !isProgress
           break
         }
         case 'misconduct': {
@@ -371,7 +379,7 @@ export class ClusterNode {
         }
       }
     }
-    return onlySends
+    return isQuiet
   }
 
   /** The node has moved to a newer plan: every part that depends on it is told. */

@@ -7,7 +7,7 @@ import { claimAgainst, compareVersions } from './anti-entropy.ts'
 import type { RecordTable } from './record-table.ts'
 
 /** Up to so many connections, each new one begins with a comparison of tables. */
-const comparedConnections = 16
+const comparedConnections = 4
 
 /** What comparing needs of the machine around it. */
 export interface ComparisonHost {

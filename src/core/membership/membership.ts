@@ -10,7 +10,7 @@ import type {
   MemberView,
   SignedRecord,
 } from '../model/member.ts'
-import type { GossipMessage, HelloMessage, MembershipMessage } from '../model/message.ts'
+import type { HelloMessage, MembershipMessage } from '../model/message.ts'
 import type { PeerAddress } from '../model/peer.ts'
 import type { Random } from '../model/random.ts'
 import type { SpecTimers } from '../model/spec.ts'
@@ -18,7 +18,7 @@ import { Allowances } from './allowance.ts'
 import { claimAgainst, packRecords } from './anti-entropy.ts'
 import { Awareness } from './awareness.ts'
 import { Comparisons } from './comparisons.ts'
-import { chooseContacts, fullMeshMax, probeCandidates } from './contacts.ts'
+import { chooseContacts, fullMeshMax, isWatched, probeCandidates } from './contacts.ts'
 import { DeadRetries } from './dead-retries.ts'
 import type { MembershipInit, MembershipOutput } from './contract.ts'
 import { sendLimit } from './dissemination.ts'
@@ -35,25 +35,14 @@ import { suspicionLimits, Suspicions } from './suspicion.ts'
 /** Peers that get news in each gossip interval (memberlist's LAN profile). */
 const gossipFanout = 3
 
+const nobody: readonly NodeId[] = []
+
 /** Dead members knocked at in one probe interval. */
 const knocksPerInterval = 3
 
 /**
  * Who is there, and who seems alive: SWIM with Lifeguard over signed records, sans IO. Every message and
  * every deadline comes in with the time; what is to be sent comes out of `drain`.
- *
- * What this node thinks of another (only the owner's own signed record moves it up again):
- *
- * ```
- *              a probe failed, or somebody says suspect or dead
- *    ┌─ alive ─────────────────────────────────────────────────▶ suspect ─┐
- *    │    ▲  ▲        record with a higher incarnation             │      │ the wait is over; each
- *    │    │  └─────────────────────────────────────────────────────┘      │ accuser shortens it
- *    │    │           record with a higher incarnation                    ▼
- *    │    └──────────────────────────────────────────────────────────── dead   knocked at for ever,
- *    │ record that says `left`                                             │    in doubling waits
- *    └──────────────────────────────────▶ left ◀───────────────────────────┘
- * ```
  *
  * Nobody's word alone makes a member dead: also `dead` heard of one who seems alive only starts the shortest
  * wait, in which it can answer. So the halves of a healed partition do not bury each other's living.
@@ -74,6 +63,7 @@ export class Membership {
   readonly #paced: PacedView
   readonly #pacedNews = new PacedNews()
   readonly #contacts = new Conclusion<readonly PeerAddress[]>()
+  #chosen: readonly NodeId[] = []
   #timers: SpecTimers
   #own: SignedRecord
   /** Sorted. */
@@ -110,7 +100,7 @@ export class Membership {
       {
         send: (to, message) => this.#send(to, message),
         claimsFor: (target) => this.#claimsFor(target),
-        candidates: () => probeCandidates(this.#self, this.#table, this.#connected),
+        candidates: () => probeCandidates(this.#self, this.#table, this.#chosen, this.#connected),
         isLiving: (id) => this.#table.isLiving(id),
         connected: () => this.#connected,
         timers: () => this.#timers,
@@ -251,6 +241,11 @@ export class Membership {
     return this.#paced.ways(this.#now)
   }
 
+  /** Whether the view is drawn now and then, and not after every change. */
+  get isPaced(): boolean {
+    return isLarge(this.#table.ids.length)
+  }
+
   member(id: NodeId): MemberView | undefined {
     return this.#table.member(id)
   }
@@ -282,17 +277,17 @@ export class Membership {
   }
 
   /**
-   * Peers to keep connected, sorted: everybody up to 100 members; beyond that about thirty, drawn at random
-   * but stable, with the neighbours in the order of ids and a few of the dead. The same list as long as nobody
-   * changed.
+   * Peers to keep connected, sorted: all of a small network, else some (`chooseContacts`). The same list as long as
+   * nobody changed.
+   * @param companions with whom this node has business of its own
    */
-  contacts(): readonly PeerAddress[] {
-    return this.#contacts.of(this.#now, [this.ways()], () =>
-      chooseContacts(this.#self, this.#table).map((id) => ({
-        id,
-        endpoints: this.#table.signed(id)?.record.endpoints ?? [],
-      })),
-    )
+  contacts(companions: readonly NodeId[] = nobody): readonly PeerAddress[] {
+    return this.#contacts.of(this.#now, [this.ways(), companions], () => {
+      this.#chosen = chooseContacts(this.#self, this.#table, this.#chosen)
+      const also = companions.filter((id) => id !== this.#self && this.#table.has(id))
+      const ids = also.length === 0 ? this.#chosen : sortedIds([...this.#chosen, ...also])
+      return ids.map((id) => ({ id, endpoints: this.#table.signed(id)?.record.endpoints ?? [] }))
+    })
   }
 
   #onHello(from: NodeId, { record: signed }: HelloMessage): void {
@@ -318,7 +313,9 @@ export class Membership {
     }
     if (offer.clone !== '') this.#outputs.push({ kind: 'clone', id, incarnation, detail: offer.clone })
     if (offer.kind === 'known') {
-      if (offer.order === 'same' && isLarge(this.#table.ids.length)) this.#gossip.heardAgain(id)
+      // A start and a refutation go their whole way: who misses one of these takes the living for dead.
+      const isProgress = signed.record.sequence > 0
+      if (offer.order === 'same' && isProgress && this.isPaced) this.#gossip.heardAgain(id)
       return true
     }
     const { previous, current, renewed } = offer
@@ -330,7 +327,8 @@ export class Membership {
       if (wasDead && current.liveness === 'alive') this.#revived(from, id)
     }
     const wasLiving = previous?.liveness === 'alive' || previous?.liveness === 'suspect'
-    if (current.liveness === 'alive' && !wasLiving) this.#detector.add(id)
+    if (current.liveness === 'alive' && !wasLiving && isWatched(id, this.#table, this.#connected))
+      this.#detector.add(id)
     return true
   }
 
@@ -431,9 +429,8 @@ export class Membership {
     const { probeIntervalMs, antiEntropyIntervalMs } = this.#timers
     // In a large network many knock at the same door: each less often.
     const longestMs = antiEntropyIntervalMs * Math.max(1, this.#table.ids.length / fullMeshMax)
-    for (const id of this.#retries.take(this.#now, knocksPerInterval, probeIntervalMs, longestMs)) {
-      this.#detector.knock(id)
-    }
+    const taken = this.#retries.take(this.#now, knocksPerInterval, probeIntervalMs, longestMs)
+    for (const id of taken) this.#detector.knock(id)
   }
 
   #sendNews(): void {
@@ -465,8 +462,7 @@ export class Membership {
 
   #tellAccused(peer: NodeId): void {
     const claim = claimAgainst(peer, this.#table)
-    const message: GossipMessage = { kind: 'gossip', records: [], claims: claim === undefined ? [] : [claim] }
-    if (claim !== undefined) this.#send(peer, message)
+    if (claim !== undefined) this.#send(peer, { kind: 'gossip', records: [], claims: [claim] })
   }
 
   #claimsFor(target: NodeId): LivenessClaim[] {

@@ -15,7 +15,7 @@ interface Entry {
   signed: SignedRecord
   liveness: Liveness
   since: Instant
-  /** When anything of it, or a fresh word about it, was last heard. For people: no part of a view, nor of a decision. */
+  /** When anything of it, or a fresh word about it, was last heard, in whole milliseconds. For people: no part of a view, nor of a decision. */
   lastHeard: Instant
   /** Who said first that it is suspect or dead. */
   accuser: NodeId
@@ -56,7 +56,8 @@ export class RecordTable {
   /** All ids, sorted; and all in an order of this node's own, drawn once for each. */
   readonly #ids: NodeId[] = []
   readonly #sorted: Entry[] = []
-  readonly #ranked: { readonly id: NodeId; readonly rank: number }[] = []
+  readonly #ranked: NodeId[] = []
+  readonly #ranks: number[] = []
   #view: MembershipView | undefined
   #whole: Hash | undefined
   #living = 0
@@ -81,8 +82,8 @@ export class RecordTable {
   }
 
   /** All known ids in this node's own random order, which does not change as others come and go. */
-  *byRank(): Generator<NodeId> {
-    for (const { id } of this.#ranked) yield id
+  byRank(): readonly NodeId[] {
+    return this.#ranked
   }
 
   has(id: NodeId): boolean {
@@ -146,7 +147,7 @@ export class RecordTable {
     entry.signed = signed
     this.#whole = undefined
     const liveness = record.left ? 'left' : renewed || entry.liveness === 'left' ? 'alive' : entry.liveness
-    entry.lastHeard = now
+    entry.lastHeard = Math.round(now)
     this.#settle(entry, liveness, now)
     return { kind: 'accepted', previous, current: this.#viewOf(entry), renewed, clone }
   }
@@ -184,7 +185,7 @@ export class RecordTable {
   /** Something was heard of a member. */
   touch(id: NodeId, now: Instant): void {
     const entry = this.#entries.get(id)
-    if (entry !== undefined) entry.lastHeard = now
+    if (entry !== undefined) entry.lastHeard = Math.round(now)
   }
 
   /** When anything of a member, or a fresh word about it, was last heard. */
@@ -200,9 +201,23 @@ export class RecordTable {
       .map(({ nodeId: id, incarnation, sequence }) => ({ id, incarnation, sequence }))
   }
 
-  /** One digest over all versions: equal tables have equal digests. */
+  /**
+   * One digest over all versions: equal tables have equal digests. It is made of a sum over the digests of each, so that
+   * one more costs one more; nobody gains by a collision but that two tables are compared a little later.
+   */
   whole(): Hash {
-    this.#whole ??= this.#crypto.digest('muster/digest/1', this.versions())
+    if (this.#whole !== undefined) return this.#whole
+    let count = 0
+    let high = 0
+    let low = 0
+    for (const { signed } of this.#sorted) {
+      if (this.#revoked.size > 0 && this.#revoked.has(signed.record.nodeId)) continue
+      const [first, second] = versionDigest(signed, this.#crypto)
+      count += 1
+      high = (high + first) % wordsEnd
+      low = (low + second) % wordsEnd
+    }
+    this.#whole = this.#crypto.digest('muster/digest/2', { count, high, low })
     return this.#whole
   }
 
@@ -244,7 +259,7 @@ export class RecordTable {
       signed,
       liveness,
       since: now,
-      lastHeard: now,
+      lastHeard: Math.round(now),
       accuser: id,
       clone: '',
       view: undefined,
@@ -254,8 +269,9 @@ export class RecordTable {
     this.#ids.splice(index, 0, id)
     this.#sorted.splice(index, 0, entry)
     const rank = this.#random.next()
-    const place = lowerBound(this.#ranked.length, (index) => (this.#ranked[index]?.rank ?? 0) - rank)
-    this.#ranked.splice(place, 0, { id, rank })
+    const place = lowerBound(this.#ranks.length, (at) => (this.#ranks[at] ?? 0) - rank)
+    this.#ranked.splice(place, 0, id)
+    this.#ranks.splice(place, 0, rank)
     if (liveness === 'alive') this.#living++
     this.#whole = undefined
     this.#ways = {}
@@ -302,6 +318,22 @@ export class RecordTable {
     entry.view = undefined
     this.#view = undefined
   }
+}
+
+/** 48 bits: two of them add up exactly. */
+const wordsEnd = 2 ** 48
+
+const versionDigests = new WeakMap<SignedRecord, readonly [number, number]>()
+
+/** The digest of one version, as two numbers of 48 bits, made once for each record. */
+function versionDigest(signed: SignedRecord, crypto: Crypto): readonly [number, number] {
+  const known = versionDigests.get(signed)
+  if (known !== undefined) return known
+  const { nodeId: id, incarnation, sequence } = signed.record
+  const hash = crypto.digest('muster/version/1', { id, incarnation, sequence })
+  const made = [Number.parseInt(hash.slice(0, 12), 16), Number.parseInt(hash.slice(12, 24), 16)] as const
+  versionDigests.set(signed, made)
+  return made
 }
 
 /** Whether a later record of one node names the same ways to it. */

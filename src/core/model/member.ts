@@ -76,7 +76,22 @@ export interface SignedRecord {
   readonly signature: Signature
 }
 
-/** SWIM's view of one node by one observer. */
+/**
+ * SWIM's view of one node by one observer.
+ *
+ * What this node thinks of another (only the owner's own signed record moves it up again):
+ *
+ * ```
+ *              a probe failed, or somebody says suspect or dead
+ *    ┌─ alive ─────────────────────────────────────────────────▶ suspect ─┐
+ *    │    ▲  ▲        record with a higher incarnation             │      │ the wait is over; each
+ *    │    │  └─────────────────────────────────────────────────────┘      │ accuser shortens it
+ *    │    │           record with a higher incarnation                    ▼
+ *    │    └──────────────────────────────────────────────────────────── dead   knocked at for ever,
+ *    │ record that says `left`                                             │    in doubling waits
+ *    └──────────────────────────────────▶ left ◀───────────────────────────┘
+ * ```
+ */
 export type Liveness = 'alive' | 'suspect' | 'dead' | 'left'
 
 /** One line of SWIM gossip: what somebody says of `subject`. Refuted by a higher incarnation. */

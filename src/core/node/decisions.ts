@@ -52,6 +52,7 @@ export class Decisions {
   readonly #plannedView = new Facet<PlannedView>(sameToPlanner)
   readonly #planned = new Conclusion<Planned>()
   readonly #judged = new Conclusion<Verdict>()
+  #isSeenToWrite = false
   #lastNewIdentityAt: Instant
   #planning: readonly string[] = []
   #charterRefused: NodeView['charterRefused']
@@ -121,9 +122,17 @@ export class Decisions {
   }
 
   /** Identities that were heard of by any means. They are written down before anything is decided with them. */
-  hear(ids: readonly NodeId[]): void {
-    if (!this.#seen.add(ids)) return
+  hear(ids: readonly NodeId[]): boolean {
+    if (!this.#seen.add(ids)) return false
     this.#lastNewIdentityAt = this.#context.moment.now
+    this.#isSeenToWrite = true
+    return true
+  }
+
+  /** What was heard of is on disk before anything that follows from the same input is sent. */
+  #writeSeen(): void {
+    if (!this.#isSeenToWrite) return
+    this.#isSeenToWrite = false
     this.#context.outbox.persist({ op: 'put', key: 'seen', value: this.#seen.stored() })
   }
 
@@ -174,6 +183,7 @@ export class Decisions {
 
   /** Tells consensus whether there is something to propose. */
   want(): void {
+    this.#writeSeen()
     const { init, moment, quarantine } = this.#context
     const { plan } = this.#sources.history
     if (quarantine.isActive) return

@@ -53,6 +53,7 @@ export class History {
   readonly #asked = new Map<string, { readonly from: number; readonly at: Instant; readonly count: number }>()
   /** When those who hold what this node lacks were asked last; undefined while it lacks nothing. */
   #askedAt: Instant | undefined
+  #companions: readonly NodeId[] = []
   #chain: Chain
 
   /** @throws if the chain on disk does not verify: the agent must not start with a damaged history */
@@ -92,6 +93,26 @@ export class History {
     return this.plan === undefined ? this.#follow.waiting() : []
   }
 
+  /**
+   * With whom this node has business of its own, wherever they are: those whose word it waits for, or as one of those
+   * who decide and of the team, the others. The same list as long as it names the same ones.
+   */
+  get companions(): readonly NodeId[] {
+    const { self } = this.#context.init
+    const plan = this.plan?.header
+    const circle = plan === undefined ? [] : [...plan.voters, ...(plan.grant?.team ?? [])]
+    const wanted =
+      plan === undefined
+        ? this.following.flatMap(({ missing }) => missing)
+        : circle.includes(self)
+          ? circle
+          : []
+    if (wanted.length !== this.#companions.length || wanted.some((id, at) => id !== this.#companions[at])) {
+      this.#companions = wanted
+    }
+    return this.#companions
+  }
+
   /** Whether a certified plan was heard of, followed or not: join beats init. */
   get heardOfPlan(): boolean {
     return this.#follow.heardOfPlan
@@ -127,10 +148,12 @@ export class History {
     }
   }
 
-  /** A peer's signed record names its newest plan: an announcement that was lost is made up for by gossip. */
-  recorded({ nodeId, plan }: MemberRecord): void {
+  /** A peer's signed record names its newest plan: an announcement that was lost is made up for by gossip. Whether it does. */
+  recorded({ nodeId, plan }: MemberRecord): boolean {
     const newer = plan.hash !== '' && plan.generation > generationOf(this.#chain)
-    if (newer && this.#connected.has(nodeId)) this.#compare(nodeId, plan)
+    if (!newer || !this.#connected.has(nodeId)) return false
+    this.#compare(nodeId, plan)
+    return true
   }
 
   /** A voter that asks about an older generation is told of ours; one that asks about a newer one is asked. */

@@ -15,6 +15,8 @@ const seenCodec: Codec<{ readonly ids: readonly NodeId[] }> = struct({
 export class SeenIdentities {
   readonly #ids: Set<NodeId>
   #sorted: readonly NodeId[]
+  /** Added and not sorted in yet: a message may bring many. */
+  #fresh: NodeId[] = []
 
   /** @param stored the value under the state key `seen`, or undefined at the first boot */
   constructor(stored: unknown) {
@@ -24,13 +26,13 @@ export class SeenIdentities {
 
   /** Adds identities; whether any was new, so that the set must be persisted. */
   add(ids: Iterable<NodeId>): boolean {
-    const before = this.#sorted
+    const before = this.#ids.size
     for (const id of ids) {
       if (this.#ids.has(id) || this.#ids.size >= membersMax) continue
       this.#ids.add(id)
-      this.#sorted = withId(this.#sorted, id)
+      this.#fresh.push(id)
     }
-    return this.#sorted !== before
+    return this.#ids.size > before
   }
 
   has(id: NodeId): boolean {
@@ -39,6 +41,13 @@ export class SeenIdentities {
 
   /** All of them, sorted. The same list as long as none is added. */
   all(): readonly NodeId[] {
+    if (this.#fresh.length === 0) return this.#sorted
+    const [only] = this.#fresh
+    this.#sorted =
+      this.#fresh.length === 1 && only !== undefined
+        ? withId(this.#sorted, only)
+        : sortedIds([...this.#sorted, ...this.#fresh])
+    this.#fresh = []
     return this.#sorted
   }
 

@@ -167,11 +167,13 @@ export class Words {
     }
   }
 
-  /** Any change of what the initialiser says of itself is signed progress. */
-  noteProgress(record: MemberRecord): void {
-    if (this.#history.plan?.header.grant?.team[0] !== record.nodeId) return
+  /** Any change of what the initialiser says of itself is signed progress. Whether this is one. */
+  noteProgress(record: MemberRecord): boolean {
+    if (this.#history.plan?.header.grant?.team[0] !== record.nodeId) return false
     const key = `${record.phase} ${record.note} ${record.etcd.length}`
-    if (key !== this.#progress.key) this.#progress = { key, at: this.#context.moment.now }
+    if (key === this.#progress.key) return false
+    this.#progress = { key, at: this.#context.moment.now }
+    return true
   }
 
   /** A new plan: what it has made pointless is forgotten, and its initialiser's time begins. */
