@@ -6,7 +6,7 @@ import { MusterError } from '../../src/errors.ts'
 import { claimForms, readClaim } from './claims.ts'
 import type { EventWord, Scenario, ScenarioEvent } from './schema.ts'
 import { eventWords, scenarioSchema } from './schema.ts'
-import { machinesIn, sidesIn, spanMs, wordsOf } from './words.ts'
+import { machinesIn, nameOf, sidesIn, spanMs, wordsOf } from './words.ts'
 
 /** Reads the text of a scenario; every error is at its place. */
 export function readScenario(path: string, text: string): StrictReading<Scenario> {
@@ -29,6 +29,10 @@ export function loadScenario(path: string): Scenario {
 
 function checkMeaning(scenario: Scenario, complain: Complain): void {
   checkBootstrap(scenario, complain)
+  const endMs = spanMs(scenario.duration)
+  if (scenario.boot_within !== undefined && spanMs(scenario.boot_within) >= endMs)
+    complain(['boot_within'], `is after the end, ${scenario.duration}`)
+  checkFirstStarts(scenario, complain)
   const started = new Set<number>()
   for (const [index, event] of (scenario.timeline ?? []).entries()) {
     checkEvent(scenario, event, ['timeline', index], complain)
@@ -68,6 +72,25 @@ function checkBootstrap({ bootstrap }: Scenario, complain: Complain): void {
   }
 }
 
+/** Nothing happens to a machine before it has power for the first time. */
+function checkFirstStarts(scenario: Scenario, complain: Complain): void {
+  const timeline = scenario.timeline ?? []
+  const firstAt = new Map<number, string>()
+  for (const { at, start } of timeline) {
+    if (start !== undefined)
+      for (const machine of machinesIn(start, scenario.machines)) firstAt.set(machine, at)
+  }
+  for (const [index, event] of timeline.entries()) {
+    const [word] = wordsOf(event)
+    if (word === undefined || word === 'start' || word === 'partition') continue
+    for (const machine of machinesIn(event[word] ?? '', scenario.machines)) {
+      const at = firstAt.get(machine)
+      if (at !== undefined && spanMs(event.at) < spanMs(at))
+        complain(['timeline', index, word], `${nameOf(machine)} is switched on only at ${at}`)
+    }
+  }
+}
+
 /** Which events last, and which need a length. */
 const lasting: ReadonlySet<EventWord> = new Set<EventWord>([
   'power_cut',
@@ -94,6 +117,12 @@ function checkEvent(
   const atMs = spanMs(event.at)
   if (atMs >= spanMs(scenario.duration)) complain([...path, 'at'], `is after the end, ${scenario.duration}`)
   if (event.for !== undefined && !lasting.has(word)) complain([...path, 'for'], `\`${word}\` has no length`)
+  else if (event.for !== undefined && atMs + spanMs(event.for) > spanMs(scenario.duration))
+    complain(
+      [...path, 'for'],
+      `lasts beyond the end, ${scenario.duration}`,
+      'Without `for` it lasts to the end.',
+    )
   if (word === 'rollback' && event.back === undefined) complain(path, '`rollback` needs `back`')
   if (word !== 'rollback' && event.back !== undefined) complain([...path, 'back'], 'belongs to `rollback`')
   if (word === 'clock_jump' && event.by === undefined) complain(path, '`clock_jump` needs `by`')

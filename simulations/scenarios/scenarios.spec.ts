@@ -68,7 +68,32 @@ describe('reading', () => {
       /one way/,
     ],
     ['', 1, 1, '', /empty/],
+    ...inSite('boot_within: 10m', [6, 14, 'boot_within', /after the end/]),
+    ...inSite('segments:\n  - h1, h7', [7, 5, 'segments.0', /there is no h7/]),
+    ...inSite('no_path:\n  - h1 / h7', [7, 5, 'no_path.0', /there is no h7/]),
+    ...inTimeline('at: 4m\n    pause: h3\n    for: 3m', [9, 10, 'timeline.0.for', /beyond the end/]),
+    ...inTimeline('at: 1m\n    clone: h1\n    for: 3s', [9, 10, 'timeline.0.for', /no length/]),
+    ...inTimeline('at: 1m\n    pause: h3\n  - at: 2m\n    start: h3', [
+      8,
+      12,
+      'timeline.0.pause',
+      /h3 is switched on only at 2m/,
+    ]),
+    ...inTimeline('at: 1m\n    pause: node-1', [8, 12, 'timeline.0.pause', /expected machines/]),
+    ...inTimeline('at: 1m\n    partition: h1', [8, 16, 'timeline.0.partition', /expected two sides/]),
+    ...inTimeline('at: 1m\n    rollback: h1', [7, 5, 'timeline.0', /needs `back`/]),
+    ...inTimeline('at: 1m\n    pause: h1\n    wipe: h2', [8, 12, 'timeline.0.pause', /stands here already/]),
+    [`${head}expect:\n  - h9 waits for machines 1/3\n`, 6, 5, 'expect.0', /there is no h9/],
+    [`${head}expect:\n  - waits for machines 1/3 at 6m\n`, 6, 5, 'expect.0', /after the end/],
   ]
+
+  function inSite(text: string, at: readonly [number, number, string, RegExp]): typeof wrong {
+    return [[`${head}expect: [never two clusters]\n${text}\n`, ...at]]
+  }
+
+  function inTimeline(event: string, at: readonly [number, number, string, RegExp]): typeof wrong {
+    return inSite(`timeline:\n  - ${event}`, at)
+  }
 
   it.each(wrong)('says where %j is wrong', (text, line, column, path, message) => {
     const { value, diagnostics } = readScenario('site.yaml', text)
