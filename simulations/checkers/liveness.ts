@@ -65,8 +65,8 @@ function beforeCharter(world: World): HealedCore {
   if (bootstrap.mode === 'expect' || bootstrap.mode === 'tolerate') {
     const quorum = bootstrap.expect - (bootstrap.mode === 'tolerate' ? bootstrap.tolerate : 0)
     if (plan.nodes < quorum) return { kind: 'excused', why: 'fewer machines than expected' }
-    // A disk that is empty now is one identity more as soon as its machine starts.
-    const coming = world.machines.filter(({ boots, disk }) => boots > 0 && disk.document === undefined).length
+    // A machine whose disk is empty now is one identity more as soon as it starts.
+    const coming = everybody.filter((index) => world.machines[index]?.disk.document === undefined).length
     if (identities.size + coming >= 2 * quorum)
       return { kind: 'excused', why: 'too many identities for this setting' }
   }
