@@ -5,6 +5,8 @@ export interface AccountFiles {
   readonly passwd: string
   readonly group: string
   readonly shadow: string
+  /** Empty: the system has none, and gets none. */
+  readonly gshadow: string
 }
 
 /** A user as a configuration wants it; what is undefined stays as it is, or takes its default. */
@@ -68,10 +70,26 @@ export function planAccounts(
     else problems.push(`user ${JSON.stringify(user.name)}: ${fault}`)
   }
   return {
-    files: { passwd: format(tables.passwd), group: format(tables.group), shadow: format(tables.shadow) },
+    files: {
+      passwd: format(tables.passwd),
+      group: format(tables.group),
+      shadow: format(tables.shadow),
+      gshadow: withGroups(files.gshadow, tables.group),
+    },
     homes,
     problems,
   }
+}
+
+/** The shadow of the groups has a line for each of them, with the same members. */
+function withGroups(gshadow: string, groups: ReadonlyMap<string, readonly string[]>): string {
+  if (gshadow === '') return ''
+  const table = parse(gshadow)
+  for (const [name, [, , , members = '']] of groups) {
+    const [, password = '!', administrators = ''] = table.get(name) ?? []
+    table.set(name, [name, password, administrators, members])
+  }
+  return format(table)
 }
 
 function addUser(

@@ -10,6 +10,7 @@ const accountPaths: Readonly<Record<keyof AccountFiles, { readonly path: string;
   passwd: { path: '/etc/passwd', mode: 0o644 },
   group: { path: '/etc/group', mode: 0o644 },
   shadow: { path: '/etc/shadow', mode: 0o640 },
+  gshadow: { path: '/etc/gshadow', mode: 0o640 },
 }
 
 /** What a plan about users reads of the machine. */
@@ -62,7 +63,7 @@ export function writeAccounts(before: AccountFiles, after: AccountFiles, reason:
         path,
         content: after[key],
         mode,
-        ...(key === 'shadow' ? { owner: { user: 0, group: 'shadow' } } : {}),
+        ...(key === 'shadow' || key === 'gshadow' ? { owner: { user: 0, group: 'shadow' } } : {}),
       },
     ]
   })
@@ -74,6 +75,7 @@ export function readAccounts(read: (path: string) => string): AccountFiles {
     passwd: read(accountPaths.passwd.path),
     group: read(accountPaths.group.path),
     shadow: read(accountPaths.shadow.path),
+    gshadow: read(accountPaths.gshadow.path),
   }
 }
 

@@ -51,6 +51,8 @@ describe.skipIf(imageToolsLacking !== '')('the root', () => {
   it('has our files on top of the base, and directories for them', async () => {
     await make('root.img', 1, files)
     const listing = execFileSync('unsquashfs', ['-ll', '-no-progress', at('root.img')], { encoding: 'utf8' })
+    // A root that everybody may write to lets everybody rename /etc.
+    expect(listing).toMatch(/^drwxr-xr-x root\/root .* squashfs-root$/m)
     const line = (path: string): string =>
       listing.split('\n').find((each) => each.endsWith(` squashfs-root/${path}`)) ?? ''
     expect(line('etc/kept')).toMatch(/^-rw-r--r--/)

@@ -139,6 +139,9 @@ ssh_authorized_keys: ['${key('top')}']
       expect(machine.read('/etc/shadow')).toMatch(/^worker:!\$6\$salt\$hash:/m)
       expect(machine.mode('/etc/shadow')).toBe(0o640)
       expect(machine.read('/etc/group')).toMatch(/^wheel:x:\d+:admin$/m)
+      expect(machine.read('/etc/gshadow')).toMatch(/^wheel:!::admin$/m)
+      expect(machine.read('/etc/gshadow')).toMatch(/^sudo:\*::$/m)
+      expect(machine.mode('/etc/gshadow')).toBe(0o640)
       expect(machine.read('/etc/sudoers.d/90-muster-users')).toBe(
         '%admin ALL=(ALL) NOPASSWD: ALL\nadmin ALL=(ALL) NOPASSWD:ALL\n',
       )

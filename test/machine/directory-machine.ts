@@ -21,6 +21,7 @@ export class DirectoryMachine implements Machine {
     )
     this.file('/etc/group', 'root:x:0:\ndaemon:x:1:\nsudo:x:27:\nshadow:x:42:\n')
     this.file('/etc/shadow', 'root:*:19000:0:99999:7:::\ndaemon:*:19000:0:99999:7:::\n')
+    this.file('/etc/gshadow', 'root:*::\ndaemon:*::\nsudo:*::\nshadow:*::\n')
     this.file('/etc/machine-id', '0123456789abcdef0123456789abcdef\n')
     this.file('/usr/lib/os-release', 'ID=muster\nID_LIKE=debian\nVERSION_ID="12"\nIMAGE_VERSION=1.0.0\n')
     this.file('/proc/cmdline', 'quiet\n')
@@ -68,6 +69,7 @@ export class DirectoryMachine implements Machine {
       '/etc/passwd',
       '/etc/group',
       '/etc/shadow',
+      '/etc/gshadow',
       '/etc/machine-id',
       '/run/muster/boot.json',
     ])

@@ -23,7 +23,18 @@ export async function makeSquashfs(
   rmSync(output, { force: true })
   await runProgram(
     [
-      ...['mksquashfs', '-', output, '-tar', '-noappend', '-quiet', '-no-progress', '-reproducible'],
+      ...[
+        'mksquashfs',
+        '-',
+        output,
+        '-tar',
+        '-root-mode',
+        '0755',
+        '-noappend',
+        '-quiet',
+        '-no-progress',
+        '-reproducible',
+      ],
       ...['-comp', 'zstd', '-Xcompression-level', String(options.compression), '-b', '128K'],
       ...['-mkfs-time', String(options.epochSeconds), '-all-time', String(options.epochSeconds)],
     ],
