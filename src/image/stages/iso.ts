@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { espPaths, imageFiles } from '../../core/install/layout.ts'
 import { runProgram } from '../run.ts'
 
@@ -81,8 +81,11 @@ export async function makeIso(
   output: string,
   options: { readonly epochSeconds: number; readonly volume: string },
 ): Promise<void> {
-  for (const file of files) utimesSync(file, options.epochSeconds, options.epochSeconds)
   rmSync(output, { force: true })
+  // The directory in the ISO takes its time from the one that the files lie in, which each build writes to.
+  for (const path of new Set(files.flatMap((file) => [file, dirname(file)]))) {
+    utimesSync(path, options.epochSeconds, options.epochSeconds)
+  }
   const date = new Date(options.epochSeconds * 1_000).toISOString().replaceAll(/\D/g, '').slice(0, 16)
   await runProgram(
     [
