@@ -1,5 +1,6 @@
 // Speed and size, measured on real agents; the machine is named, and no test depends on a figure here.
-//   npm run bench -- [--only start|core|simulator|formation|leader|idle] [--runs N] [--idle SECONDS]
+//   npm run bench -- [--only start|core|simulator|formation|leader|idle|image] [--runs N] [--idle SECONDS]
+// `image` needs root and a mirror of Debian the first time: it is measured only when it is asked for.
 // Agents are those of the bundle, as users run them: it is built first. A figure that could not be measured is an
 // error; one that misses its goal is not.
 import { spawnSync } from 'node:child_process'
@@ -11,14 +12,16 @@ import type { ClusterPart } from './bench/cluster.ts'
 import { measureCore } from './bench/core.ts'
 import type { Figure } from './bench/figures.ts'
 import { formatFigures } from './bench/figures.ts'
+import { measureImage } from './bench/image.ts'
 import { measureSimulator } from './bench/simulator.ts'
 import { measureAgentStart, measureCommand } from './bench/start.ts'
 
-const measurements = ['start', 'core', 'simulator', 'formation', 'leader', 'idle'] as const
+const always = ['start', 'core', 'simulator', 'formation', 'leader', 'idle'] as const
+const measurements = [...always, 'image'] as const
 
 const { values: flags } = parseArgs({
   options: {
-    only: { type: 'string', multiple: true, default: [...measurements] },
+    only: { type: 'string', multiple: true, default: [...always] },
     runs: { type: 'string', default: '5' },
     idle: { type: 'string', default: '300' },
   },
@@ -41,6 +44,7 @@ if (isWanted('start')) await measureStart()
 if (isWanted('core')) figures.push(...measureCore(runs, [100]), ...measureCore(1, [1_000]).slice(-1))
 if (isWanted('simulator')) figures.push(...measureSimulator(runs))
 await measureClusters()
+if (isWanted('image')) figures.push(...measureImage(source, runs))
 process.stdout.write(`\n${formatFigures(figures)}\n`)
 process.stdout.write(`took ${((performance.now() - begin) / 60_000).toFixed(1)} min, ${load()}\n`)
 

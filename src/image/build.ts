@@ -26,8 +26,10 @@ import { efiFiles, provideTools } from './tools.ts'
 
 /** What goes into an image, and where it is written. */
 export interface BuildOptions {
-  /** Directory of what is made: the ISO, the image's files, the cached Debian root. */
+  /** Directory of the ISO and the image's files. */
   readonly output: string
+  /** Directory of what outlives a build: the Debian root, Node without symbols, a signing key. */
+  readonly cache: string
   readonly version: string
   readonly epoch: number
   readonly kernel: KernelFlavour
@@ -76,16 +78,19 @@ export async function buildImage(options: BuildOptions): Promise<BuildResult> {
     options.say(`${name.padEnd(12)}${(ms / 1_000).toFixed(1).padStart(6)} s`)
     return result
   }
-  mkdirSync(options.output, { recursive: true })
+  for (const directory of [options.output, options.cache]) mkdirSync(directory, { recursive: true })
   await stage('tools', () => provideTools(options.say))
   const epochSeconds = sourceDateEpoch()
-  const key = signingKey(options.key ?? join(options.output, 'signing.key'), options.key === undefined)
+  const key = signingKey(options.key ?? join(options.cache, 'signing.key'), options.key === undefined)
   const base = await stage('base', () =>
-    provideBase(options.output, options.kernel, options.packages, options.say),
+    provideBase(options.cache, options.kernel, options.packages, options.say),
   )
   const work = join(options.output, 'work')
   emptyDirectory(work)
-  const files = await stage('agent', () => agentFiles(options.output))
+  const initrd = join(work, 'initrd')
+  const [files] = await stage('programs', () =>
+    Promise.all([agentFiles(options.cache, work), makeInitrd(base.initrdTree, initrd, { epochSeconds })]),
+  )
   const root = join(work, imageFiles.root)
   await stage('root', () =>
     makeSquashfs({ base: openBase(base), files: rootFiles(options, files, key, epochSeconds) }, root, {
@@ -94,8 +99,6 @@ export async function buildImage(options: BuildOptions): Promise<BuildResult> {
     }),
   )
   const verity = await stage('verity', () => addVerity(root))
-  const initrd = join(work, 'initrd')
-  await stage('initrd', () => makeInitrd(base.initrdTree, initrd, { epochSeconds }))
   const live = join(work, 'live.efi')
   await stage('entries', async () => {
     const outputs: Readonly<Record<BootMode, string>> = {
@@ -184,6 +187,9 @@ async function writeManifest(
   writeFileSync(join(directory, imageFiles.signature), signBytes(bytes, key))
   return manifest
 }
+
+/** Where every build of this checkout keeps what the next one needs. */
+export const imageCache: string = join(repository, '.cache/image')
 
 /** The version that an image has unless another one is asked for. */
 export const defaultImageVersion: string = musterVersion

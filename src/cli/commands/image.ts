@@ -111,7 +111,7 @@ options and key give the same bytes. Writes muster.iso and the directory image, 
 
 async function build(invocation: Invocation): Promise<void> {
   const { flags, terminal } = invocation
-  const { buildImage, defaultImageVersion } = await import('../../image/build.ts')
+  const { buildImage, defaultImageVersion, imageCache } = await import('../../image/build.ts')
   const say = (line: string): void => void terminal.stderr.write(`${line}\n`)
   const version = flags.text('image-version') ?? defaultImageVersion
   const { versionPattern } = await import('../../core/install/entry-name.ts')
@@ -129,6 +129,7 @@ async function build(invocation: Invocation): Promise<void> {
   if (lacking !== undefined) throw usage(`${lacking} does not exist`)
   const result = await buildImage({
     output,
+    cache: imageCache,
     version,
     epoch: wholeNumber('epoch', flags.text('epoch') ?? '', 0, 999_999_999),
     kernel: (flags.text('kernel') ?? 'generic') as KernelFlavour,
