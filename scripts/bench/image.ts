@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BuildResult } from '../../src/image/build.ts'
 import type { Figure } from './figures.ts'
 
-type Printed = Pick<BuildResult, 'isoBytes' | 'stages' | 'manifest'>
+type Printed = Pick<BuildResult, 'isoBytes' | 'stages' | 'manifest'> & { readonly isoSha256: string }
 
 /**
  * Builds the image some times from the cached Debian root, each time into a directory of its own. The first build makes the
@@ -14,8 +15,8 @@ type Printed = Pick<BuildResult, 'isoBytes' | 'stages' | 'manifest'>
 export function measureImage(source: string, runs: number): readonly Figure[] {
   build(source)
   const builds = Array.from({ length: runs }, () => build(source))
-  const ids = new Set(builds.map(({ manifest }) => manifest.imageId))
-  if (ids.size !== 1) throw new Error(`builds of one source differ: ${[...ids].join(', ')}`)
+  const hashes = new Set(builds.map(({ isoSha256 }) => isoSha256))
+  if (hashes.size !== 1) throw new Error(`builds of one source differ: ${[...hashes].join(', ')}`)
   const seconds = builds.map(({ stages }) => stages.reduce((total, { ms }) => total + ms, 0) / 1_000)
   const megabytes = (of: (one: Printed) => number): number[] => builds.map((one) => of(one) / 1_000_000)
   return [
@@ -48,7 +49,10 @@ function build(source: string): Printed {
       { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
     )
     if (status !== 0) throw new Error('the image could not be built')
-    return JSON.parse(stdout) as Printed
+    const isoSha256 = createHash('sha256')
+      .update(readFileSync(join(output, 'muster.iso')))
+      .digest('hex')
+    return { ...(JSON.parse(stdout) as BuildResult), isoSha256 }
   } finally {
     rmSync(output, { recursive: true, force: true })
   }
