@@ -72,6 +72,8 @@ RebootWatchdogSec=3min
 # A machine that is slow (emulated, or busy with others) is not made quicker by killing what it starts.
 DefaultTimeoutStartSec=5min
 DefaultTimeoutStopSec=45s
+# The login on the serial line waits for its device, and systemd-udevd may need minutes to name it.
+DefaultDeviceTimeoutSec=5min
 `,
   },
   {

@@ -53,6 +53,14 @@ describe('the units of the image', () => {
     }
   })
 
+  it('give a device as long to appear as a program to start, so that a slow machine has its serial login', () => {
+    const settings = files.find(({ path }) => path.includes('/system.conf.d/'))?.text ?? ''
+    const of = (key: string): string => new RegExp(`^${key}=(.*)$`, 'm').exec(settings)?.[1] ?? ''
+    // systemd's own limit of 90 s was seen to end before an emulated machine's udev had named its serial line.
+    expect(of('DefaultDeviceTimeoutSec')).toBe('5min')
+    expect(of('DefaultTimeoutStartSec')).toBe('5min')
+  })
+
   it('let no one wait for the agent but k3s, for an agent without a token never says READY', () => {
     for (const { path, text } of units) {
       if (nameOf(path) === 'muster-device.service') continue
