@@ -20,8 +20,9 @@ export function namingChecker(world: () => World, violations: Violations): Watch
 
   const checkNamed = (machine: Machine): void => {
     const waiting = pending.get(machine.index)
+    if (waiting === undefined) return
     const refusals = machine.core?.view?.().refusals
-    if (waiting === undefined || refusals === undefined) return
+    if (refusals === undefined) return
     const left = waiting.filter(
       ({ peer, code }) => !refusals.some((one) => one.peer === peer && one.code === code),
     )

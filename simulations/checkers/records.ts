@@ -25,7 +25,7 @@ export function recordChecker(world: () => World, violations: Violations): Watch
       const { now } = world().timeline
       const held = views.get(machine.index)
       const before = held?.boots === machine.boots ? held.records : new Map<string, MemberRecord>()
-      for (const { record } of machine.core?.view?.().membership.members ?? []) {
+      for (const { record } of machine.core?.glance?.().membership.members ?? []) {
         if (record.note === forgedNote)
           violations.add('S9', now, machine.index, 'believes a record that was forged')
         const known = before.get(record.nodeId)

@@ -350,7 +350,7 @@ export class World {
 
   #addressOf(index: number): string {
     const machine = this.machines[index]
-    const plan = machine?.core?.view?.().chain.newest?.plan
+    const plan = machine?.core?.glance?.().chain.newest?.plan
     if (plan === undefined || machine?.identity === undefined) return `host${index}`
     return assignmentOf(plan.body, machine.identity.id)?.address4 ?? `host${index}`
   }
@@ -455,7 +455,7 @@ export class World {
     this.leaving.add(machine.index)
     const look = (): void => {
       if (!this.leaving.has(machine.index)) return
-      const plan = machine.core?.view?.().chain.newest?.plan
+      const plan = machine.core?.glance?.().chain.newest?.plan
       const id = machine.identity?.id
       if (plan === undefined || id === undefined || assignmentOf(plan.body, id) !== undefined)
         return this.timeline.after(seeOffMs, look)
@@ -475,14 +475,14 @@ export class World {
   }
 
   #order(machine: Machine, event: Extract<Fault, { kind: 'order' }>): void {
-    const spec = machine.core?.view?.().chain.newest?.plan.body.spec
+    const spec = machine.core?.glance?.().chain.newest?.plan.body.spec
     if (spec !== undefined)
       this.orderSpec(machine, { serial: event.serial, spec: { ...spec, controlPlane: event.controlPlane } })
   }
 
   /** The operator, on this machine, asks for another spec. */
   orderSpec(machine: Machine, order: { readonly serial: number; readonly spec: ClusterSpec }): void {
-    const plan = machine.core?.view?.().chain.newest?.plan
+    const plan = machine.core?.glance?.().chain.newest?.plan
     if (plan === undefined) return
     const signed = specOrder(plan, this.#operator, order)
     machine.push({ kind: 'request', requestId: order.serial, request: { kind: 'order', signed } })

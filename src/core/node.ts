@@ -13,7 +13,7 @@ import { mayLeave } from './node/departure.ts'
 import { Decisions } from './node/decisions.ts'
 import { Execution } from './node/execution.ts'
 import { History } from './node/history.ts'
-import type { ForkReport, NodeInit, NodeView } from './node/node-view.ts'
+import type { ForkReport, NodeGlance, NodeInit, NodeView } from './node/node-view.ts'
 import { Outbox } from './node/outbox.ts'
 import { firstRecord } from './node/own-record.ts'
 import { Quarantine } from './node/quarantine.ts'
@@ -22,7 +22,7 @@ import { Refusals } from './node/refusals.ts'
 import { Rest } from './node/rest.ts'
 import { Words } from './node/words.ts'
 
-export type { ForkReport, NodeInit, NodeView }
+export type { ForkReport, NodeGlance, NodeInit, NodeView }
 
 /** Rounds in which the parts of a node see what the others concluded. Two or three are usual. */
 const settleRoundsMax = 16
@@ -106,6 +106,11 @@ export class ClusterNode {
     const { now } = this.#moment
     this.#deadline ??= Math.max(now, Math.min(this.#membership.nextDeadline(), this.#othersDueAt))
     return this.#deadline
+  }
+
+  /** Of the present state what costs nothing to show. */
+  glance(): NodeGlance {
+    return { chain: this.#history.chain, membership: this.#membership.view() }
   }
 
   /** The present state, for status and the API. */

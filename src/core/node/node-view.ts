@@ -53,6 +53,9 @@ export interface ForkReport {
   readonly from: NodeId
 }
 
+/** Of the view what is at hand, for whoever looks often. */
+export type NodeGlance = Pick<NodeView, 'chain' | 'membership'>
+
 /** What the node knows of itself, for status and the API. Getters, no second copy of the truth. */
 export interface NodeView {
   readonly self: NodeId
