@@ -4,8 +4,10 @@ import { formatTable } from '../../src/table.ts'
 export interface Figure {
   readonly what: string
   readonly unit: string
-  /** At most this, of the median or of the worst; undefined: no goal, only known. */
-  readonly goal?: { readonly of: 'p50' | 'max'; readonly most: number }
+  /** At most this of the median or of the worst, or at least this of the median; undefined: no goal, only known. */
+  readonly goal?:
+    | { readonly of: 'p50' | 'max'; readonly most: number }
+    | { readonly of: 'p50'; readonly least: number }
   /** One value for each run, or for each host. */
   readonly values: readonly number[]
 }
@@ -27,7 +29,7 @@ export function formatFigures(figures: readonly Figure[]): string {
     [
       { title: 'FIGURE', of: ({ what }) => what },
       { title: 'UNIT', of: ({ unit }) => unit },
-      { title: 'GOAL', of: ({ goal }) => (goal === undefined ? '' : `${goal.of} ≤ ${goal.most}`) },
+      { title: 'GOAL', of: ({ goal }) => (goal === undefined ? '' : describeGoal(goal)) },
       { title: 'MET', of: (figure) => (figure.goal === undefined ? '' : isMet(figure) ? 'yes' : 'no') },
       { title: 'P50', of: ({ values }) => rounded(median(values)) },
       { title: 'MIN', of: ({ values }) => rounded(Math.min(...values)) },
@@ -38,8 +40,13 @@ export function formatFigures(figures: readonly Figure[]): string {
   )
 }
 
+function describeGoal(goal: NonNullable<Figure['goal']>): string {
+  return 'least' in goal ? `${goal.of} ≥ ${goal.least}` : `${goal.of} ≤ ${goal.most}`
+}
+
 function isMet({ goal, values }: Figure): boolean {
   if (goal === undefined) return true
+  if ('least' in goal) return median(values) >= goal.least
   return (goal.of === 'p50' ? median(values) : Math.max(...values)) <= goal.most
 }
 

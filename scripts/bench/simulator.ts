@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Figure } from './figures.ts'
+import { measureHostileRuns } from './hostile-runs.ts'
 
 // Whole sites in the simulator: every machine with the production core, agents' turns, disks, network, k3s and all the
 // checkers, from the first machine's power until every machine is ready. Each size runs in a process of its own.
@@ -15,12 +16,13 @@ interface Cost {
   readonly peakMb: number
 }
 
-/** Formations of 100 and 1000 machines by processor time, and of 2000 by memory. */
+/** Hostile runs of 5 machines, formations of 100 and 1000 by processor time, and of 2000 by memory. */
 export function measureSimulator(runs: number): Figure[] {
   const hundred = Array.from({ length: runs }, (_, run) => formations(100, 1 + 5 * run, 5))
   const thousand = formations(1_000, 1, 1)
   const twoThousand = formations(2_000, 1, 1)
   return [
+    measureHostileRuns(runs),
     {
       what: 'simulator: one formation of 100, processor time (500 runs a minute: 0.12)',
       unit: 's',
