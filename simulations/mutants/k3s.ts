@@ -51,8 +51,8 @@ export const k3sMutants: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/node/execution.ts',
-        find: 'if (decision.record !== this.#record && decision.record !== undefined) {',
-        replace: 'if (decision.record !== this.#record && decision.record === undefined) {',
+        find: '      if (decision.record !== undefined)\n',
+        replace: '      if (decision.record === undefined)\n',
       },
     ],
     breaks: ['S3', 'S12'],
