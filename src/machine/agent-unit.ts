@@ -43,10 +43,11 @@ ExecStart=${agent.command.map((part) => quoted(part)).join(' ')}
 EnvironmentFile=-/etc/default/muster
 Restart=always
 RestartSec=2
-TimeoutStartSec=90
+# An emulated or starved machine needs minutes; one that restarts its agent meanwhile never gets there.
+TimeoutStartSec=600
 TimeoutStopSec=30
 # A start is READY as soon as state is loaded and sockets are open, not when there is a cluster.
-WatchdogSec=30
+WatchdogSec=120
 KillMode=mixed
 # Lost memory is better taken from a pod than from the agent.
 OOMScoreAdjust=-500

@@ -129,7 +129,7 @@ describe('the agent as a service', () => {
         'Type=notify',
         'NotifyAccess=main',
         'Restart=always',
-        'WatchdogSec=30',
+        'WatchdogSec=120',
         'StateDirectory=muster',
       ])
         expect(unit.split('\n')).toContain(line)
