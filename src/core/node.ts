@@ -166,10 +166,24 @@ export class ClusterNode {
         return !this.#execution.observed(input.observation)
       case 'peer-found':
         return !this.#decisions.hear([input.peer]) || this.#membership.isPaced
+      case 'peer-up':
+      case 'peer-down':
+        this.#takeNetworkEvent(input)
+        return this.#settleSoon()
       default:
         this.#takeReport(input)
         return false
     }
+  }
+
+  /** In a large network connections come and go all the time, and are looked at together. Whether that is so. */
+  #settleSoon(): boolean {
+    const { isPaced, paceMs } = this.#membership
+    if (!isPaced) return false
+    const by = this.#moment.now + paceMs
+    this.#othersDueAt = Math.min(this.#othersDueAt, by)
+    this.#rest.endBy(by)
+    return true
   }
 
   #takeReport(input: Exclude<Input, { kind: 'message' | 'deadline' | 'k3s-observed' | 'peer-found' }>): void {

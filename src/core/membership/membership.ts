@@ -27,7 +27,7 @@ import { Gossip } from './gossip.ts'
 import type { OwnChanges } from './own-record.ts'
 import { changedRecord, refutingRecord, signRecord } from './own-record.ts'
 import { compareOffer, contentDigest } from './record-merge.ts'
-import { isLarge, PacedNews, PacedView } from './pace.ts'
+import { isLarge, PacedNews, PacedView, paceMs } from './pace.ts'
 import { RecordTable } from './record-table.ts'
 import { Strangers } from './strangers.ts'
 import { suspicionLimits, Suspicions } from './suspicion.ts'
@@ -244,6 +244,11 @@ export class Membership {
   /** Whether the view is drawn now and then, and not after every change. */
   get isPaced(): boolean {
     return isLarge(this.#table.ids.length)
+  }
+
+  /** How long changes are gathered at most. */
+  get paceMs(): number {
+    return paceMs(this.#table.ids.length)
   }
 
   member(id: NodeId): MemberView | undefined {

@@ -15,6 +15,11 @@ export class Rest {
     this.#until = until
   }
 
+  /** Something waits to be settled by then at the latest. */
+  endBy(until: Instant): void {
+    this.#until = Math.min(this.#until, until)
+  }
+
   /** Whether nothing follows from what is known now. */
   holds(view: MembershipView, now: Instant): boolean {
     return view === this.#view && now < this.#until
