@@ -28,6 +28,8 @@ export interface Lineages {
   /** When the first charter and the first `active` plan were held. */
   readonly charterAt: number | undefined
   readonly activeAt: number | undefined
+  /** How long each plan took from the first to the last of so many machines; of those that all of them hold. */
+  readonly spreadsOver: (machines: number) => readonly number[]
 }
 
 /**
@@ -40,6 +42,10 @@ export function lineageChecker(world: () => World, violations: Violations): Line
   const active = new Set<string>()
   const charterOf = new Map<string, string>()
   const plansSeen = new Set<string>()
+  const holders = new Map<
+    string,
+    { readonly firstAt: number; lastAt: number; readonly machines: Set<number> }
+  >()
   const found: { -readonly [K in 'split' | 'charterAt' | 'activeAt']: Lineages[K] } = {
     split: undefined,
     charterAt: undefined,
@@ -68,6 +74,10 @@ export function lineageChecker(world: () => World, violations: Violations): Line
     charterOf.set(hash, charter)
     if (header.generation === 0) charters.add(hash)
     found.charterAt ??= now
+    const held = holders.get(hash) ?? { firstAt: now, lastAt: now, machines: new Set<number>() }
+    holders.set(hash, held)
+    if (!held.machines.has(machine.index)) held.lastAt = now
+    held.machines.add(machine.index)
     if (header.phase === 'active') {
       active.add(charter)
       found.activeAt ??= now
@@ -161,5 +171,9 @@ export function lineageChecker(world: () => World, violations: Violations): Line
     get activeAt() {
       return found.activeAt
     },
+    spreadsOver: (machines) =>
+      [...holders.values()]
+        .filter((held) => held.machines.size === machines)
+        .map(({ firstAt, lastAt }) => lastAt - firstAt),
   }
 }

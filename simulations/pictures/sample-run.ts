@@ -227,6 +227,7 @@ export function sampleRun(gossipMs = 250): { readonly trace: Trace; readonly res
       forked: true,
       excused: '',
       coverage: { 'charter certified': 2, 'vote refused': 1, 'power cut': 1, 'never seen': 0 },
+      spreadsMs: [],
       formation: { charterMs: 2_150, activeMs: 7_060, allActiveMs: undefined },
       digest: '5f0c77d1e3a94b62',
     },

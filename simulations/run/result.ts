@@ -38,6 +38,8 @@ export interface RunResult {
     readonly activeMs: number | undefined
     readonly allActiveMs: number | undefined
   }
+  /** Of each plan that every machine came to hold: from the first that wrote it down to the last one. Milliseconds. */
+  readonly spreadsMs: readonly number[]
   /** Digest over all that happened, in order: two runs of one plan have the same. */
   readonly digest: string
 }

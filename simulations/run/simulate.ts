@@ -111,6 +111,7 @@ export function simulate(plan: Plan, options: SimulateOptions = {}): SimulatedRu
       excused: healed?.kind === 'excused' ? healed.why : '',
       coverage: coverage.counts,
       formation: { charterMs: lineages.charterAt, activeMs: lineages.activeAt, allActiveMs },
+      spreadsMs: lineages.spreadsOver(plan.nodes),
       digest: text,
     },
     trace: recorder?.trace(),
