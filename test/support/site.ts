@@ -1,6 +1,7 @@
 import type { StatusResource } from '../../src/agent/api/resources.ts'
 import type { Lab } from '../../src/lab/lab.ts'
 import { createLab } from '../../src/lab/lab.ts'
+import type { Finished } from '../../src/lab/run.ts'
 import type { LabOptions } from '../../src/lab/up.ts'
 
 /** What each host says of itself, by name. */
@@ -67,8 +68,13 @@ export function rolesOf(said: Said): ReadonlyMap<string, string> {
   )
 }
 
+/** Where commands can be run on hosts: a lab of namespaces, or of emulated machines. */
+export interface Reachable {
+  exec(host: string, command: readonly string[]): Promise<Finished>
+}
+
 /** Whether `from` reaches an overlay address. */
-export async function pings(lab: Lab, from: string, address: string): Promise<boolean> {
+export async function pings(lab: Reachable, from: string, address: string): Promise<boolean> {
   for (let attempt = 0; attempt < 5; attempt++) {
     const { code } = await lab.exec(from, ['ping', '-c', '1', '-W', '2', address])
     if (code === 0) return true
@@ -77,7 +83,7 @@ export async function pings(lab: Lab, from: string, address: string): Promise<bo
 }
 
 /** Addresses of all ordered pairs of hosts that do not reach each other over the overlay. */
-export async function silentPairs(lab: Lab, said: Said): Promise<readonly string[]> {
+export async function silentPairs(lab: Reachable, said: Said): Promise<readonly string[]> {
   const silent: string[] = []
   for (const from of said.keys()) {
     for (const [to, { assignment }] of said) {

@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url'
 import type { Lab } from '../../../src/lab/lab.ts'
 import { isAlive } from '../../../src/lab/processes.ts'
+import type { Finished } from '../../../src/lab/run.ts'
 import { type Said, timeFactor } from '../../support/site.ts'
 
-const probe = fileURLToPath(new URL('../fixtures/etcd-probe.ts', import.meta.url))
+/** The program that asks: runs on the host. */
+export const etcdProbe: string = fileURLToPath(new URL('../fixtures/etcd-probe.ts', import.meta.url))
 
 /** What one etcd says of itself and of its cluster. */
 export interface EtcdAnswer {
@@ -14,10 +16,31 @@ export interface EtcdAnswer {
   readonly voters: readonly string[]
 }
 
+/** Where etcd runs: hosts that commands can be run on, and how each one's etcd is asked. */
+export interface EtcdSite {
+  readonly switchedOn: () => readonly string[]
+  readonly exec: (host: string, command: readonly string[]) => Promise<Finished>
+  /** Runs the probe on a host. */
+  readonly probe: (host: string) => Promise<Finished>
+}
+
+/** A lab of namespaces as a place where etcd runs. */
+function siteOf(lab: Lab): EtcdSite {
+  const rootOf = (host: string): string => lab.hosts.find((one) => one.name === host)?.root ?? ''
+  return {
+    switchedOn: () => lab.hosts.filter(({ init }) => isAlive(init)).map(({ name }) => name),
+    exec: (host, command) => lab.exec(host, command),
+    probe: (host) => lab.exec(host, [process.execPath, etcdProbe, rootOf(host)]),
+  }
+}
+
 /** Asks the etcd of a host, after a linearizable read. Undefined: none there, or no quorum. */
 export async function readEtcd(lab: Lab, host: string): Promise<EtcdAnswer | undefined> {
-  const root = lab.hosts.find((one) => one.name === host)?.root ?? ''
-  const { code, stdout } = await lab.exec(host, [process.execPath, probe, root])
+  return askEtcd(siteOf(lab), host)
+}
+
+async function askEtcd(site: EtcdSite, host: string): Promise<EtcdAnswer | undefined> {
+  const { code, stdout } = await site.probe(host)
   if (code !== 0) return undefined
   const { header, members } = JSON.parse(stdout) as {
     readonly header: { readonly cluster_id: string }
@@ -50,11 +73,11 @@ export async function readEtcd(lab: Lab, host: string): Promise<EtcdAnswer | und
 }
 
 /** Hosts on which a process of etcd runs, whatever the agents say; sorted. */
-export async function etcdHosts(lab: Lab): Promise<readonly string[]> {
-  const switchedOn = lab.hosts.filter(({ init }) => isAlive(init)).map(({ name }) => name)
+async function runningEtcds(site: EtcdSite): Promise<readonly string[]> {
+  const switchedOn = site.switchedOn()
   const running = await Promise.all(
     switchedOn.map(async (host) => {
-      const listed = await lab.exec(host, ['sh', '-c', 'cat /proc/[0-9]*/comm 2>/dev/null'])
+      const listed = await site.exec(host, ['sh', '-c', 'cat /proc/[0-9]*/comm 2>/dev/null'])
       return listed.stdout.split('\n').includes('etcd')
     }),
   )
@@ -68,14 +91,19 @@ export async function etcdHosts(lab: Lab): Promise<readonly string[]> {
  * two etcd clusters answer, and with what is lacking where the time is over.
  */
 export async function oneEtcd(lab: Lab, said: Said, seconds = 90): Promise<string> {
+  return oneEtcdAt(siteOf(lab), said, seconds)
+}
+
+/** The same, wherever etcd runs. */
+export async function oneEtcdAt(site: EtcdSite, said: Said, seconds: number): Promise<string> {
   const servers = [...said].filter(([, status]) => status.assignment?.role === 'control-plane')
   const addresses = servers.map(([, status]) => status.assignment!.address4).toSorted()
   const names = servers.map(([host]) => host).toSorted()
   const end = performance.now() + seconds * 1_000 * timeFactor
   for (;;) {
-    const running = await etcdHosts(lab)
+    const running = await runningEtcds(site)
     const answers = new Map<string, EtcdAnswer | undefined>()
-    for (const host of running) answers.set(host, await readEtcd(lab, host))
+    for (const host of running) answers.set(host, await askEtcd(site, host))
     const clusters = new Set([...answers.values()].flatMap((answer) => answer?.clusterId ?? []))
     const [clusterId] = clusters
     if (clusters.size > 1) throw new Error(`two etcd clusters: ${JSON.stringify([...answers])}`)
