@@ -71,7 +71,7 @@ export const defaultLimits: NetworkLimits = {
   inboundPerSecondMax: 50,
   inboundPendingMax: 1_000,
   dialsParallelMax: 16,
-  discoveredLinksMax: 48,
+  discoveredLinksMax: 96,
   dialTimeoutMs: 10_000,
   admissionTimeoutMs: 15_000,
   politenessMs: 400,

@@ -3,7 +3,7 @@ import { compareIds, sortedIds } from '../model/ids.ts'
 import type { RecordTable } from './record-table.ts'
 
 /** Up to so many members everybody keeps a connection to everybody. */
-export const fullMeshMax = 48
+export const fullMeshMax = 100
 
 /** Beyond that: connections to so many members, drawn at random by each node for itself; as many choose it. */
 const randomContacts = 12
