@@ -17,6 +17,8 @@ import type { Violations } from './violations.ts'
 export function durabilityChecker(world: () => World, violations: Violations): Watcher {
   const acted = new Set<number>()
   const values = new Map<string, string>()
+  /** Statements that were on the disk when they were first said: they may be said again when the role is gone. */
+  const saidBefore = new Set<string>()
   const broken = (machine: Machine, text: string): void =>
     violations.add('S12', world().timeline.now, machine.index, text)
 
@@ -59,7 +61,11 @@ export function durabilityChecker(world: () => World, violations: Violations): W
         const { statement, signer } = message.signed
         if (signer !== machine.identity?.id) return
         const record = document?.values.k3s as K3sRecord | undefined
-        const same = record !== undefined && 'grant' in statement && record.grant === statement.grant
+        if (statement.kind !== 'initialised' && statement.kind !== 'ready') return
+        const said = `${statement.kind} ${signer} ${statement.clusterId} ${statement.grant} ${statement.caHash}`
+        if (saidBefore.has(said)) return
+        saidBefore.add(said)
+        const same = record !== undefined && record.grant === statement.grant
         if (statement.kind === 'initialised' && !(same && record.stated))
           broken(machine, 'states a CA that is not on its disk')
         if (statement.kind === 'ready' && !(same && record.ready))

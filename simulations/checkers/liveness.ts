@@ -31,10 +31,13 @@ export function coreToHeal(world: World, forked: boolean): HealedCore {
   if (
     !addMajority(
       core,
-      header.voters.map((voter) => holders.get(voter)),
+      header.voters.map((voter) => {
+        const place = holders.get(voter)
+        return place !== undefined && world.distrusted.has(place) ? undefined : place
+      }),
     )
   ) {
-    return excused('a majority of the voters lost their disks')
+    return excused('a majority of the voters lost their disks, or are listened to no more')
   }
   const etcd = [...world.k3s.etcds.values()].find((one) => one.authority === newest.plan.body.caHash)
   if (header.phase === 'active') {
@@ -54,6 +57,7 @@ function beforeCharter(world: World): HealedCore {
   const { plan, identities } = world
   const { bootstrap } = plan
   const everybody = Array.from({ length: plan.nodes }, (_, index) => index)
+  if (world.distrusted.size > 0) return { kind: 'excused', why: 'a founder is listened to no more' }
   const lost = world.machines.some(
     (machine) => machine.boots > 0 && (machine.life > 0 || machine.disk.document === undefined),
   )

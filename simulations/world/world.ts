@@ -70,6 +70,8 @@ export class World {
   readonly identities = new Map<string, number>()
   /** Disks that were put back to an older state, or copied with their identity, and members that vote twice. */
   amnesias = 0
+  /** Machines that forged votes: whoever caught them listens to them no more until it restarts. */
+  readonly distrusted = new Set<number>()
   /** Machines that were allowed to leave for good: the cluster owes them nothing any more. */
   readonly leaving = new Set<number>()
 
@@ -392,6 +394,7 @@ export class World {
           machine.disk.wipe()
           this.k3s.wipe(index)
           this.leaving.delete(index)
+          this.distrusted.delete(index)
         })
       case 'k3s-wipe':
         return this.#whileOff(machine, 'k3s data deleted', fault.forMs, () => this.k3s.wipe(index))
@@ -423,6 +426,7 @@ export class World {
         const { id: self, crypto } = machine.identity
         const liar = new Liar({ self, crypto, random: stream(this.plan.seed, `liar/${index}`) }, fault.how)
         if (doubleVotes.has(fault.how)) this.amnesias += 1
+        if (fault.how === 'forge') this.distrusted.add(index)
         this.#liars.set(index, { until: now + fault.forMs, liar })
         return
       }

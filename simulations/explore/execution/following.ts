@@ -43,6 +43,7 @@ function decide(rules: ExecutionRules, world: World, machine: Machine): K3sDecis
     lists: rules.without === 'etcd-has-the-last-word' ? listsByPlan(world, machine) : lists(world),
     overlayUp: true,
     aliveNodes: world.machines.map((one) => one.id),
+    haltedServers: [],
     peers: world.machines.map(({ id, generation, unit }) => ({
       id,
       generation,

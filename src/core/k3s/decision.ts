@@ -37,6 +37,8 @@ export interface K3sInput {
   readonly overlayUp: boolean
   /** Nodes that seem alive now; the plan says which of them are servers. */
   readonly aliveNodes: readonly NodeId[]
+  /** Servers of the plan whose own record says that they have stopped, alive as they are. */
+  readonly haltedServers: readonly NodeId[]
   /** What all nodes' records say of them: where they stand, and under which plan. */
   readonly peers: readonly { readonly id: NodeId; readonly phase: MemberPhase; readonly generation: number }[]
   /** A step is being carried out. */

@@ -70,7 +70,7 @@ export function chooseServer(input: K3sInput, record: K3sRecord, settled: boolea
     .map((assignment) => assignment.nodeId)
     .filter((node) => node !== input.self)
   const present = others.filter((node) => input.aliveNodes.includes(node))
-  const standing = present.filter((node) => input.peers.find((peer) => peer.id === node)?.phase !== 'stopped')
+  const standing = present.filter((node) => !input.haltedServers.includes(node))
   const alive = standing.length > 0 ? standing : present
   if (others.includes(record.server) && (settled || alive.includes(record.server))) return record.server
   const rank = input.plan.body.assignments.findIndex((assignment) => assignment.nodeId === input.self)

@@ -44,6 +44,7 @@ export interface ExecutionStep {
 /** What the records of others say that k3s here depends on. */
 interface Noticed {
   readonly aliveServers: readonly NodeId[]
+  readonly haltedServers: readonly NodeId[]
   /** What the records of other servers list; an older generation's list is marked as such. */
   readonly lists: readonly MemberList[]
 }
@@ -154,14 +155,16 @@ export class Execution {
       const plan = chain.newest?.plan
       const servers = new Set(plan === undefined ? [] : serversOf(plan).map(({ nodeId }) => nodeId))
       const aliveServers: NodeId[] = []
+      const haltedServers: NodeId[] = []
       const lists: MemberList[] = []
       for (const { record, liveness } of plan === undefined ? [] : view.members) {
         const { nodeId: from, etcd: members } = record
         if (liveness === 'alive' && servers.has(from)) aliveServers.push(from)
+        if (record.phase === 'stopped' && servers.has(from)) haltedServers.push(from)
         if (members.length > 0 && from !== self)
           lists.push({ from, generation: record.plan.generation, members })
       }
-      const noticed = { aliveServers, lists }
+      const noticed = { aliveServers, haltedServers, lists }
       return before !== undefined && sameData(before, noticed) ? before : noticed
     })
   }
@@ -186,6 +189,7 @@ export class Execution {
       initialised: around.initialised,
       secrets: this.#secrets,
       lists: noticed.lists,
+      haltedServers: noticed.haltedServers,
       overlayUp: around.overlayUp,
       ...(this.#waitsForOthers(around.chain)
         ? everybody(around.view)

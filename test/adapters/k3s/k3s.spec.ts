@@ -128,6 +128,7 @@ class Cluster {
       }),
       overlayUp: true,
       aliveNodes: ids,
+      haltedServers: [],
       peers: this.nodes.map(({ id, decision: last }) => ({
         id,
         phase: last?.phase ?? 'waiting',

@@ -406,15 +406,13 @@ describe('a worker', () => {
   })
 
   it('joins no server that has halted while another stands, and leaves one that halts before it is registered', () => {
-    const halted = (...ids: readonly string[]): typeof base.peers =>
-      base.peers.map((peer) => (ids.includes(peer.id) ? { ...peer, phase: 'stopped' as const } : peer))
     const record = recordOf(active, {
       secrets: { ...secrets, serverPassword: '' },
       server: 'n2',
       role: 'agent',
     })
-    const serverOf = (...ids: readonly string[]): string | undefined =>
-      decideK3s({ ...base, record, peers: halted(...ids), aliveNodes: ['n2', 'n3'] }).record?.server
+    const serverOf = (...haltedServers: readonly string[]): string | undefined =>
+      decideK3s({ ...base, record, haltedServers, aliveNodes: ['n2', 'n3'] }).record?.server
     expect(serverOf()).toBe('n2')
     expect(serverOf('n2')).toBe('n3')
     expect(serverOf('n2', 'n3')).toBe('n2')

@@ -108,6 +108,7 @@ export function inputOf(change: Partial<K3sInput> & Pick<K3sInput, 'plan'>): K3s
     lists: [],
     overlayUp: true,
     aliveNodes: nodes,
+    haltedServers: [],
     peers: nodes.map((id) => ({ id, phase: 'k3s-ready', generation: change.plan.header.generation })),
     busy: false,
     now: 0,

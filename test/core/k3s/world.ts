@@ -99,6 +99,7 @@ export class World {
       }),
       overlayUp: true,
       aliveNodes: nodes,
+      haltedServers: [],
       peers: [],
       busy: false,
       now: 0,
