@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { skipNote } from '../support/skip-note.ts'
 import { createBootEntries } from '../../src/adapters/boot/boot-entries.ts'
 import { createFirmware, entriesNamed } from '../../src/adapters/boot/firmware.ts'
 import { createTextFile } from '../../src/adapters/boot/text-file.ts'
@@ -36,7 +37,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 describe('port DiskTarget', () => {
   const hasTools = spawnSync('mke2fs', ['-V']).status === 0
-  describe.skipIf(!hasTools)('a plain file', () => {
+  describe.skipIf(!hasTools)(`a plain file${skipNote(hasTools ? '' : 'no mke2fs here')}`, () => {
     const open = async (): Promise<Awaited<ReturnType<typeof openDiskTarget>>> => {
       const path = join(directory, 'disk')
       const file = openSync(path, 'a')

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { skipNote } from '../support/skip-note.ts'
 import type { FakeImage } from '../install/support/fake-image.ts'
 import { fakeImage } from '../install/support/fake-image.ts'
 import { muster } from './fake-agent.ts'
@@ -27,7 +28,7 @@ const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
 const one = fakeImage({ version: '1', architecture })
 const two = fakeImage({ version: '2', architecture })
 
-describe.skipIf(missing.length > 0)('verbs over disks', () => {
+describe.skipIf(missing.length > 0)(`verbs over disks${skipNote(missing.join(', '))}`, () => {
   let directory = ''
   let root = ''
   let disk = ''

@@ -4,6 +4,7 @@ import { closeSync, copyFileSync, mkdtempSync, openSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { skipNote } from '../support/skip-note.ts'
 import { imageFiles, mediumConfigBytes } from '../../src/core/install/layout.ts'
 import { injectConfig } from '../../src/image/inject.ts'
 import { inspectImage } from '../../src/image/inspect.ts'
@@ -17,7 +18,7 @@ if (imageToolsLacking !== '')
 
 const config = '#cloud-config\nhostname: edge-1\n'
 
-describe.skipIf(imageToolsLacking !== '')('a small ISO', () => {
+describe.skipIf(imageToolsLacking !== '')(`a small ISO${skipNote(imageToolsLacking)}`, () => {
   let directory = ''
   const at = (name: string): string => join(directory, name)
   const pristine = (): Buffer => readFileSync(at('small.iso'))

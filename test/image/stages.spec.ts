@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { skipNote } from '../support/skip-note.ts'
 import { espPaths } from '../../src/core/install/layout.ts'
 import { peSection, readPe } from '../../src/image/pe.ts'
 import { makeEsp, makeIso } from '../../src/image/stages/iso.ts'
@@ -26,7 +27,7 @@ const at = (name: string): string => join(directory, name)
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'muster-stages-'))))
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-describe.skipIf(imageToolsLacking !== '')('the root', () => {
+describe.skipIf(imageToolsLacking !== '')(`the root${skipNote(imageToolsLacking)}`, () => {
   const base = (time: number): Buffer =>
     Buffer.concat([
       tarBytes({ path: 'etc', kind: 'directory', mode: 0o755 }, time),
@@ -98,7 +99,7 @@ describe.skipIf(imageToolsLacking !== '')('the root', () => {
   })
 })
 
-describe.skipIf(imageToolsLacking !== '')('a unified kernel image', () => {
+describe.skipIf(imageToolsLacking !== '')(`a unified kernel image${skipNote(imageToolsLacking)}`, () => {
   const kernel = Buffer.alloc(3_000_001, 'kernel ')
   const initrd = Buffer.alloc(1_234_567, 'initrd ')
   const make = async (name: string): Promise<Buffer> => {
@@ -142,7 +143,7 @@ describe.skipIf(imageToolsLacking !== '')('a unified kernel image', () => {
   })
 })
 
-describe.skipIf(imageToolsLacking !== '')('the medium', () => {
+describe.skipIf(imageToolsLacking !== '')(`the medium${skipNote(imageToolsLacking)}`, () => {
   it('has a partition that the firmware finds its loader and the live entry in, the same a second time', async () => {
     writeFileSync(at('loader.efi'), 'the loader')
     writeFileSync(at('live.efi'), Buffer.alloc(2_000_000, 'live'))

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { skipNote } from '../support/skip-note.ts'
 import { createInstaller } from '../../src/components/installer.ts'
 import { partitionNames } from '../../src/core/install/layout.ts'
 import { bless } from '../../src/install/boot-records.ts'
@@ -37,7 +38,7 @@ const installer = createInstaller()
 const one = fakeImage({ version: '1' })
 const two = fakeImage({ version: '2' })
 
-describe.skipIf(missing.length > 0)('on a plain file', () => {
+describe.skipIf(missing.length > 0)(`on a plain file${skipNote(missing.join(', '))}`, () => {
   let directory = ''
   let disk = ''
   const steps: string[] = []

@@ -6,6 +6,7 @@ import type { NodeId } from '../../src/core/model/ids.ts'
 import { Random } from '../../src/core/model/random.ts'
 import { defaultSpec } from '../../src/core/model/spec.ts'
 import { ClusterNode } from '../../src/core/node.ts'
+import { factsOf } from '../../simulations/world/hardware.ts'
 import { virtualId } from './virtual-cluster.ts'
 import { VirtualK3s } from './virtual-k3s.ts'
 
@@ -167,19 +168,7 @@ export function formCluster(bench: CoreBench): CoreBenchResult {
       bootstrap: { mode: 'expect', expect: bench.nodes },
       bootstrapDelayMs: 0,
       spec: defaultSpec,
-      facts: {
-        hostname: `host${index}`,
-        machineId: `machine${index}`,
-        arch: 'x64',
-        cpus: 2,
-        memoryMiB: 4_096,
-        zone: '',
-        roles: ['control-plane', 'worker'],
-        durable: true,
-        version: '0',
-        k3sVersion: '',
-        localNetworks: ['10.77.0.0/16'],
-      },
+      facts: factsOf(index),
       birth: 'b'.repeat(64),
       boot: { counter: 1, nonce: index.toString(16).padStart(32, '0') },
       entropy: entropyOf(),

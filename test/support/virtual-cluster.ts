@@ -14,6 +14,7 @@ import { defaultSpec } from '../../src/core/model/spec.ts'
 import { ClusterNode } from '../../src/core/node.ts'
 import type { NodeView } from '../../src/core/node/node-view.ts'
 import type { StoredState, Write } from '../../src/core/ports.ts'
+import { factsOf } from '../../simulations/world/hardware.ts'
 import { VirtualK3s } from './virtual-k3s.ts'
 
 // A small virtual site for tests of the whole core: production nodes, a virtual clock, links that can be cut,
@@ -194,19 +195,7 @@ export class VirtualCluster {
       bootstrap: this.#options.bootstrap ?? { mode: 'expect', expect: this.#options.count },
       bootstrapDelayMs: this.#options.bootstrapDelayMs ?? 0,
       spec,
-      facts: {
-        hostname: `host${index}`,
-        machineId: `machine${index}`,
-        arch: 'x64',
-        cpus: 2,
-        memoryMiB: 4_096,
-        zone: '',
-        roles: ['control-plane', 'worker'],
-        durable: true,
-        version: '0',
-        k3sVersion: '',
-        localNetworks: ['10.77.0.0/24'],
-      },
+      facts: { ...factsOf(index), localNetworks: ['10.77.0.0/24'] },
       birth: 'b'.repeat(64),
       boot: {
         counter: (boot?.counter ?? 0) + 1,

@@ -3,6 +3,7 @@ import { open, readFile, realpath } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { DiskRegion, DiskTarget, RunProgram } from '../../core/ports.ts'
 import { MusterError } from '../../errors.ts'
+import { mke2fsCommand } from './mke2fs.ts'
 
 /** Making a file system on a slow disk, above all its inode tables. */
 const makeTimeoutMs = 10 * 60_000
@@ -95,21 +96,7 @@ class FileDiskTarget implements DiskTarget {
     await guarded(this.path, () =>
       this.#tool(
         type === 'ext4'
-          ? [
-              'mke2fs',
-              '-q',
-              '-F',
-              '-t',
-              'ext4',
-              '-m',
-              '0',
-              '-L',
-              label,
-              '-E',
-              `offset=${region.offset}`,
-              this.path,
-              `${kibibytes}k`,
-            ]
+          ? [...mke2fsCommand(label, `offset=${region.offset}`), this.path, `${kibibytes}k`]
           : [
               'mkfs.vfat',
               '-n',

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { tmpdir } from 'node:os'
 import type { FileSystemImage, FileSystemImages, NewFile, RunProgram } from '../../core/ports.ts'
 import { MusterError } from '../../errors.ts'
+import { mke2fsCommand } from './mke2fs.ts'
 
 const pieceBytes = 1_024 * 1_024
 const toolTimeoutMs = 5 * 60_000
@@ -68,22 +69,7 @@ async function buildExt4(
     if (content !== undefined) await pipeline(Readable.from(content()), createWriteStream(full, { mode }))
     await chmod(full, mode)
   }
-  await tool(run, [
-    'mke2fs',
-    '-q',
-    '-F',
-    '-t',
-    'ext4',
-    '-m',
-    '0',
-    '-L',
-    label,
-    '-E',
-    'root_owner=0:0',
-    '-d',
-    tree,
-    path,
-  ])
+  await tool(run, [...mke2fsCommand(label, 'root_owner=0:0'), '-d', tree, path])
   await rm(tree, { recursive: true })
 }
 

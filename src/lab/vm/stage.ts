@@ -68,5 +68,5 @@ export function readConsole(path: string, bytesMax = tailBytes): string {
   }
 }
 
-// eslint-disable-next-line no-control-regex
+// eslint-disable-next-line no-control-regex -- the controls that firmware writes are what is looked for
 const controls = /\u001B\[[0-9;?=]*[A-Za-z]|\u0000/g

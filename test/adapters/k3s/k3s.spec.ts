@@ -21,6 +21,7 @@ import type { InitialisedStatement, ReadyStatement } from '../../../src/core/mod
 import type { Distribution, RunProgram } from '../../../src/core/ports.ts'
 import { missingTools } from '../../../simulations/k3s-contract/harness.ts'
 import { planOf, statementOf } from '../../core/k3s/support.ts'
+import { reapAfterThisProcess } from '../../support/reaper.ts'
 
 const can = missingTools === ''
 const factor = Number(process.env['MUSTER_TEST_TIME_FACTOR'] ?? '1')
@@ -188,6 +189,7 @@ describe.skipIf(!can)(`the k3s driver${can ? '' : ` (NOT RUN: ${missingTools} mi
 
   beforeAll(() => {
     cluster = new Cluster()
+    reapAfterThisProcess(cluster.directory)
   })
   afterAll(() => cluster.close())
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
+import { skipNote } from '../../support/skip-note.ts'
 import { describe, expect, it } from 'vitest'
 import {
   decodeGpt,
@@ -33,7 +34,7 @@ function tableOf(geometry: typeof disk): ReturnType<typeof encodeGpt> & { readon
 describe('the partition table', () => {
   const hasSfdisk = spawnSync('sfdisk', ['--version']).status === 0
 
-  it.skipIf(!hasSfdisk)('is what sfdisk reads', () => {
+  it.skipIf(!hasSfdisk)(`is what sfdisk reads${skipNote(hasSfdisk ? '' : 'no sfdisk here')}`, () => {
     const geometry = disk
     const directory = mkdtempSync(join(tmpdir(), 'muster-gpt-'))
     try {
