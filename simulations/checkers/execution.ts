@@ -16,6 +16,8 @@ export function executionChecker(world: () => World, violations: Violations): Wa
   /** Statements that an identity sent, by grant. */
   const stated = new Set<string>()
   const statedCas = new Map<string, string>()
+  /** The grant under which a machine last started k3s with cluster-init. */
+  const startedUnder = new Map<number, number | undefined>()
   const initialisedGrants = new Map<string, number>()
   /** CAs that an active plan names. */
   const activeAuthorities = new Set<string>()
@@ -31,16 +33,28 @@ export function executionChecker(world: () => World, violations: Violations): Wa
     }
   }
 
-  const checkMade = (machine: Machine): void => {
+  /** S3 at the moment of the decision: a revocation that is learnt while k3s comes up cannot call it back. */
+  const checkInit = (machine: Machine): void => {
     const { plan, record } = heldBy(machine)
     const grant = plan?.header.grant
-    const self = machine.identity?.id
-    if (grant?.team[0] !== self) broken('S3', machine.index, 'makes a cluster without a grant to it')
-    if (record?.grant !== grant?.number || record?.initialised !== true) {
+    if (grant?.team[0] !== machine.identity?.id)
+      broken('S3', machine.index, 'makes a cluster without a grant to it')
+    if (record?.grant !== grant?.number || record?.initialised !== true)
+      broken('S3', machine.index, 'makes a cluster that its record does not announce')
+    if (record?.stated === true)
+      broken('S3', machine.index, 'starts k3s with cluster-init again after its statement')
+    startedUnder.set(machine.index, grant?.number)
+  }
+
+  /** S3 when etcd is there: it belongs to the grant under which its start was judged. */
+  const checkMade = (machine: Machine): void => {
+    const { record } = heldBy(machine)
+    const grant = startedUnder.get(machine.index)
+    if (record?.grant !== grant || record?.initialised !== true) {
       broken('S3', machine.index, 'makes a cluster that its record does not announce')
     }
-    if (stated.has(`${self} ${grant?.number}`)) {
-      broken('S3', machine.index, `makes the cluster of grant ${grant?.number} again after its statement`)
+    if (stated.has(`${machine.identity?.id} ${grant}`)) {
+      broken('S3', machine.index, `makes the cluster of grant ${grant} again after its statement`)
     }
   }
 
@@ -147,8 +161,7 @@ export function executionChecker(world: () => World, violations: Violations): Wa
     stepping: (machine, step) => {
       if (step.kind !== 'start' && step.kind !== 'configure') return
       const { plan, record } = heldBy(machine)
-      if (step.kind === 'start' && step.role === 'server-init' && record?.stated === true)
-        broken('S3', machine.index, 'starts k3s with cluster-init again after its statement')
+      if (step.kind === 'start' && step.role === 'server-init') checkInit(machine)
       if (step.kind === 'start') checkSecrets(machine, plan, record)
       if (step.role !== 'agent' && plan?.header.phase !== 'active') checkDoor(machine, step.allow, plan)
     },
