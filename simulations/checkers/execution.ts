@@ -8,6 +8,16 @@ import type { Watcher } from '../world/watcher.ts'
 import type { Invariant } from '../run/result.ts'
 import type { Violations } from './violations.ts'
 
+/** So long a machine may take to stop a start of k3s that a newer plan has overtaken: two looks at k3s, and a step. */
+const overtakenMs = 5_000
+
+/** What a machine's own disk says. */
+interface Held {
+  readonly plan: CertifiedPlan['plan'] | undefined
+  readonly record: K3sRecord | undefined
+  readonly chain: readonly CertifiedHeader[]
+}
+
 /**
  * S3, S4, S5, S6, S13, S14: looks at every step of k3s and at everything that k3s and etcd do, and compares it with what
  * is certified on the machine's own disk at that moment.
@@ -16,15 +26,16 @@ export function executionChecker(world: () => World, violations: Violations): Wa
   /** Statements that an identity sent, by grant. */
   const stated = new Set<string>()
   const statedCas = new Map<string, string>()
-  /** The grant under which a machine last started k3s with cluster-init. */
-  const startedUnder = new Map<number, number | undefined>()
+  /** What a machine held when it last started a server. */
+  const startedWith = new Map<number, Held>()
+  const planTakenAt = new Map<number, number>()
   const initialisedGrants = new Map<string, number>()
   /** CAs that an active plan names. */
   const activeAuthorities = new Set<string>()
   const broken = (invariant: Invariant, node: number, text: string): void =>
     violations.add(invariant, world().timeline.now, node, text)
 
-  const heldBy = (machine: Machine) => {
+  const heldBy = (machine: Machine): Held => {
     const { values = {}, chain = [] } = machine.disk.document ?? {}
     return {
       plan: (values.plan as CertifiedPlan | undefined)?.plan,
@@ -33,33 +44,27 @@ export function executionChecker(world: () => World, violations: Violations): Wa
     }
   }
 
-  /** S3 at the moment of the decision: a revocation that is learnt while k3s comes up cannot call it back. */
-  const checkInit = (machine: Machine): void => {
-    const { plan, record } = heldBy(machine)
-    const grant = plan?.header.grant
-    if (grant?.team[0] !== machine.identity?.id)
-      broken('S3', machine.index, 'makes a cluster without a grant to it')
-    if (record?.grant !== grant?.number || record?.initialised !== true)
-      broken('S3', machine.index, 'makes a cluster that its record does not announce')
-    if (record?.stated === true)
-      broken('S3', machine.index, 'starts k3s with cluster-init again after its statement')
-    startedUnder.set(machine.index, grant?.number)
+  /** What k3s enters etcd by: a plan that is learnt while k3s comes up cannot call the start back at once. */
+  const enteredBy = (machine: Machine): Held => {
+    const sinceMs = world().timeline.now - (planTakenAt.get(machine.index) ?? -Infinity)
+    return (sinceMs <= overtakenMs ? startedWith.get(machine.index) : undefined) ?? heldBy(machine)
   }
 
-  /** S3 when etcd is there: it belongs to the grant under which its start was judged. */
   const checkMade = (machine: Machine): void => {
-    const { record } = heldBy(machine)
-    const grant = startedUnder.get(machine.index)
-    if (record?.grant !== grant || record?.initialised !== true) {
+    const { plan, record } = enteredBy(machine)
+    const grant = plan?.header.grant
+    const self = machine.identity?.id
+    if (grant?.team[0] !== self) broken('S3', machine.index, 'makes a cluster without a grant to it')
+    if (record?.grant !== grant?.number || record?.initialised !== true) {
       broken('S3', machine.index, 'makes a cluster that its record does not announce')
     }
-    if (stated.has(`${machine.identity?.id} ${grant}`)) {
-      broken('S3', machine.index, `makes the cluster of grant ${grant} again after its statement`)
+    if (stated.has(`${self} ${grant?.number}`)) {
+      broken('S3', machine.index, `makes the cluster of grant ${grant?.number} again after its statement`)
     }
   }
 
   const checkJoined = ({ etcd }: K3sEvent, machine: Machine): void => {
-    const { plan, record, chain } = heldBy(machine)
+    const { plan, record, chain } = enteredBy(machine)
     if (etcd === undefined) return
     if (etcd.members.filter((member) => member.learner).length > 1)
       broken('S6', machine.index, 'etcd has two learners')
@@ -158,11 +163,19 @@ export function executionChecker(world: () => World, violations: Violations): Wa
         }
       }
     },
+    persisted: (machine, writes) => {
+      if (writes.some((write) => write.op !== 'append' && write.key === 'plan'))
+        planTakenAt.set(machine.index, world().timeline.now)
+    },
     stepping: (machine, step) => {
       if (step.kind !== 'start' && step.kind !== 'configure') return
       const { plan, record } = heldBy(machine)
-      if (step.kind === 'start' && step.role === 'server-init') checkInit(machine)
-      if (step.kind === 'start') checkSecrets(machine, plan, record)
+      if (step.kind === 'start' && step.role === 'server-init' && record?.stated === true)
+        broken('S3', machine.index, 'starts k3s with cluster-init again after its statement')
+      if (step.kind === 'start') {
+        startedWith.set(machine.index, heldBy(machine))
+        checkSecrets(machine, plan, record)
+      }
       if (step.role !== 'agent' && plan?.header.phase !== 'active') checkDoor(machine, step.allow, plan)
     },
     k3s: (event) => {
