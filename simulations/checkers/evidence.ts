@@ -64,7 +64,8 @@ function flawsOf(before: ClusterPlan, after: ClusterPlan): readonly (readonly [I
     flaws.push(['S6', `the removal of ${name(openChange.node)} names no member of etcd`])
   const open = before.header.openChange
   const goesOn = openChange?.node === open?.node && openChange?.kind === open?.kind
-  if (open !== null && !goesOn && !isGivenUp(before, after) && !listsServers(before, after))
+  const isCarriedOut = listsServers(before, after) || listsServersAndLeftover(before, after)
+  if (open !== null && !goesOn && !isGivenUp(before, after) && !isCarriedOut)
     flaws.push(['S6', `the change of ${name(open.node)} ends before etcd has carried it out`])
   const gaveUp = before.header.openChange?.kind === 'add' && is.length < was.length
   const stayed = before.header.openChange === null && is.length === was.length
@@ -94,6 +95,27 @@ function listsServers(before: ClusterPlan, { body }: ClusterPlan): boolean {
     if (statement.members.some((member) => member.learner)) return false
     const listed = statement.members.map((member) => member.address).toSorted()
     return listed.join() === wanted
+  })
+}
+
+/**
+ * Whether a removal of a worker's member follows at once: the list holds every server of `before` as a voter, that member, and
+ * no longer the one that was to be removed.
+ */
+function listsServersAndLeftover(before: ClusterPlan, { header, body }: ClusterPlan): boolean {
+  const [open, next] = [before.header.openChange, header.openChange]
+  if (next?.kind !== 'remove' || serversOf(before).includes(next.node)) return false
+  const addresses = before.body.assignments.flatMap((one) =>
+    one.role === 'control-plane' ? one.address4 : [],
+  )
+  return body.evidence.some(({ statement }) => {
+    if (statement.kind !== 'members' || statement.generation !== before.header.generation) return false
+    const voters = statement.members.filter((member) => !member.learner)
+    return (
+      addresses.every((address) => voters.some((member) => member.address === address)) &&
+      statement.members.some((member) => member.id === next.etcdMemberId) &&
+      !(open?.kind === 'remove' && statement.members.some((member) => member.id === open.etcdMemberId))
+    )
   })
 }
 

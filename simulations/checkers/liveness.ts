@@ -1,3 +1,4 @@
+import type { Register } from '../../src/core/consensus/register.ts'
 import type { CertifiedHeader, CertifiedPlan } from '../../src/core/model/plan.ts'
 import type { NodeView } from '../../src/core/node.ts'
 import type { Machine } from '../world/machine.ts'
@@ -42,10 +43,12 @@ export function coreToHeal(world: World, forked: boolean): HealedCore {
   const etcd = [...world.k3s.etcds.values()].find((one) => one.authority === newest.plan.body.caHash)
   if (header.phase === 'active') {
     const voters = (etcd?.members ?? []).filter((member) => !member.learner)
-    const places = voters.map((member) =>
-      world.k3s.placeOf(member.machine).etcd?.memberId === member.id ? member.machine : undefined,
-    )
-    if (!addMajority(core, places)) return excused('a majority of etcd lost their disks')
+    const places = voters.map(({ id, machine }) => {
+      // A machine that forgot who it was takes the k3s data on its disk for somebody else's, and waits for a person.
+      const remembers = world.machines[machine]?.disk.document?.values.k3s !== undefined
+      return remembers && world.k3s.placeOf(machine).etcd?.memberId === id ? machine : undefined
+    })
+    if (!addMajority(core, places)) return excused('a majority of etcd lost their disks, or who they are')
   } else {
     // Any team may get the grant next, so it takes as many machines as a team has.
     for (let index = 0; index < world.plan.nodes; index++) core.add(index)
@@ -56,6 +59,8 @@ export function coreToHeal(world: World, forked: boolean): HealedCore {
 function beforeCharter(world: World): HealedCore {
   const { plan, identities } = world
   const { bootstrap } = plan
+  if (isBornWithoutMajority(world))
+    return { kind: 'excused', why: 'a majority of those who voted for the charter lost their disks' }
   const everybody = Array.from({ length: plan.nodes }, (_, index) => index)
   if (world.distrusted.size > 0) return { kind: 'excused', why: 'a founder is listened to no more' }
   const lost = world.machines.some(
@@ -75,6 +80,17 @@ function beforeCharter(world: World): HealedCore {
       return { kind: 'excused', why: 'too many identities for this setting' }
   }
   return { kind: 'core', machines: everybody }
+}
+
+/** Whether a charter that was accepted, and may be chosen yet, names voters of whom most are no more. */
+function isBornWithoutMajority({ machines }: World): boolean {
+  const documents = machines.flatMap(({ disk }) => disk.document ?? [])
+  const alive = new Set(documents.map(({ identity }) => identity.id))
+  return documents.some(({ values }) => {
+    const voters = (values.register as Register | undefined)?.accepted?.plan.header.voters ?? []
+    const left = voters.filter((voter) => alive.has(voter)).length
+    return voters.length > 0 && 2 * left <= voters.length
+  })
 }
 
 /** Adds machines until a majority is in; false if too many of them are nowhere. */

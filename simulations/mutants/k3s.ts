@@ -117,8 +117,9 @@ export const k3sMutants: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/k3s/run.ts',
-        find: "const gone = absence(input, record) === 'absent'\n",
-        replace: "const gone = absence(input, record) !== 'absent' || record.grant > 0\n",
+        find: 'if (observation.tombstone) return afterRemoval(input, record)\n  if (!observation.hasEtcdData) {',
+        replace:
+          "if (record.grant > 0) return putAway(record, 'the plan says so')\n  if (!observation.hasEtcdData) {",
       },
     ],
     breaks: ['S13'],
@@ -127,8 +128,13 @@ export const k3sMutants: readonly Mutant[] = [
   },
   {
     name: 'clears-on-an-old-list',
-    bug: 'a list that is older than the plan proves that a member is gone',
+    bug: 'a list that is older than the plan proves that a member is gone, without a tombstone',
     edits: [
+      {
+        file: 'src/core/k3s/run.ts',
+        find: "if (!assigned && absence(input, record) === 'absent')",
+        replace: "if (absence(input, record) === 'absent')",
+      },
       {
         file: 'src/core/k3s/run.ts',
         find: 'list.generation >= input.plan.header.generation &&\n      list.members.some((member) => member.address === from.address4 && !member.learner)',

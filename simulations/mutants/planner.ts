@@ -128,7 +128,7 @@ export const plannerMutants: readonly Mutant[] = [
       },
       {
         file: 'src/core/planner/judge-control-plane.ts',
-        find: 'if (was !== null && !lists.some(({ statement }) => isExactly(statement.members, before))) {',
+        find: 'if (was !== null && !isDone(parent, was, is, lists)) {',
         replace: 'if (was !== null && lists.length < 0) {',
       },
       {

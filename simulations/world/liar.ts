@@ -54,6 +54,11 @@ export class Liar {
     this.how = how
   }
 
+  /** Whose words it twists. */
+  get id(): NodeId {
+    return this.#kit.self
+  }
+
   /** What the liar's own machine was told. */
   hear(message: Message): void {
     if (message.kind === 'propose' && this.how === 'equivocate') this.#twinOf(message)

@@ -295,8 +295,9 @@ export class World {
 
   #send(machine: Machine, to: string, message: Message): void {
     const lie = this.#liars.get(machine.index)
-    if (lie === undefined || lie.until <= this.timeline.now)
-      return this.network.send(machine.index, to, message)
+    // It is the member that lies: after a wipe the machine is another one.
+    const isLie = lie !== undefined && lie.until > this.timeline.now && lie.liar.id === machine.identity?.id
+    if (!isLie) return this.network.send(machine.index, to, message)
     const raw = lie.liar.how === 'newer'
     for (const twisted of lie.liar.twist(to, message)) this.network.send(machine.index, to, twisted, raw)
   }

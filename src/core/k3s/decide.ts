@@ -19,7 +19,7 @@ import type { K3sObservation } from './types.ts'
  *      │                        │                     ▼                                └───────┬────────┘
  *      │                        │                  say ready                                   │
  *      │   clear (backup)       └── other team ── grant m > n, n never active                  │
- *      └──────────────────────── role gone, member id absent in a current voter's list ◀───────┘
+ *      └─────────── role gone, and etcd has removed the member: a tombstone ◀──────────────────┘
  * ```
  *
  * Anything else on the disk (another cluster, another CA, an older grant that was active) halts the machine

@@ -1,7 +1,7 @@
 import { invariant } from '../model/invariant.ts'
 import { assignmentOf } from '../model/plan.ts'
 import type { K3sDecision, MemberList, Outcome } from './decision.ts'
-import { halt, progress, unitAlive, wait } from './decision.ts'
+import { halt, isDirty, progress, unitAlive, wait } from './decision.ts'
 import type { K3sRecord } from './record.ts'
 import { waitForOverlay } from './team.ts'
 import type { SeenInput, UnitChange } from './unit.ts'
@@ -20,8 +20,7 @@ export function runAssignment(input: SeenInput): K3sDecision {
   const assignment = assignmentOf(plan.body, input.self)
   if (assignment?.role === 'control-plane') return serve(input, record)
   const wasServer = record.role === 'server' || record.role === 'server-init'
-  const serverLeft = observation.hasEtcdData || observation.tombstone || unitAlive(observation)
-  if (wasServer && serverLeft) return leave(input, record)
+  if (wasServer && isDirty(observation)) return leave(input, record)
   if (assignment === undefined) return retire(input, record)
   return work(input, record)
 }
@@ -99,34 +98,41 @@ function afterRemoval(input: SeenInput, record: K3sRecord): K3sDecision {
   if (unitAlive(input.observation)) {
     return progress(record, 'stopped', `${reason}: stopping k3s`, { steps: [{ kind: 'stop' }] })
   }
-  if (absence(input, record) === 'absent') {
-    return progress(record, 'k3s-starting', `${reason}: putting its data away`, {
-      steps: [{ kind: 'clear', reason }],
-    })
-  }
+  if (absence(input, record) === 'absent') return putAway(record, reason)
   return waitForList(input, record, `${reason}: waiting for the newest list of a server`)
 }
 
-/** The role is gone. The data go when a current voter's list shows that the member is (S13), not before. */
+/**
+ * The role is gone. The data go when etcd has removed the member, and says so itself: k3s leaves a tombstone. The lists of others
+ * do not show it, since a node whose addition was given up may have entered after they were read (S13).
+ */
 function leave(input: SeenInput, record: K3sRecord): K3sDecision {
   const { observation } = input
-  const gone = absence(input, record) === 'absent'
-  if (gone) {
-    const reason = 'this node is no longer a server'
-    return progress(record, 'k3s-starting', `${reason}: putting its data away`, {
-      steps: [{ kind: 'clear', reason }],
-    })
-  }
+  const reason = 'this node is no longer a server'
   if (observation.tombstone) return afterRemoval(input, record)
-  const note = 'no longer a server by the plan: serving until etcd has removed this member'
+  if (!observation.hasEtcdData) {
+    return unitAlive(observation)
+      ? progress(record, 'stopped', `${reason}: stopping k3s before it joins etcd`, {
+          steps: [{ kind: 'stop' }],
+        })
+      : putAway(record, reason)
+  }
   const assigned = assignmentOf(input.plan.body, input.self) !== undefined
-  const keep = assigned && observation.hasEtcdData && record.secrets !== null
+  if (!assigned && absence(input, record) === 'absent') return putAway(record, reason)
+  const note = 'no longer a server by the plan: serving until etcd has removed this member'
+  const keep = assigned && record.secrets !== null
   if (keep && (input.overlayUp || unitAlive(observation))) {
     const change = toRole(input, record, 'server', chooseServer(input, record, true))
     const steps = change.step === undefined ? [] : [change.step]
     return waitForList(input, change.record, note, steps)
   }
   return waitForList(input, record, note)
+}
+
+function putAway(record: K3sRecord, reason: string): K3sDecision {
+  return progress(record, 'k3s-starting', `${reason}: putting its data away`, {
+    steps: [{ kind: 'clear', reason }],
+  })
 }
 
 /** A worker: agent secret, then the agent. */

@@ -2,7 +2,7 @@ import type { Crypto } from '../model/crypto.ts'
 import type { NodeId } from '../model/ids.ts'
 import { compareIds } from '../model/ids.ts'
 import { evidenceMax } from '../model/limits.ts'
-import type { NodeAssignment, PlanBody, PlanHeader } from '../model/plan.ts'
+import type { NodeAssignment, OpenChange, PlanBody, PlanHeader } from '../model/plan.ts'
 import type { EtcdMember, SignedStatement, Statement } from '../model/statement.ts'
 
 // How signed statements are read. The planner gathers by these functions and the judge checks by the same,
@@ -152,6 +152,25 @@ export function isExactly(members: readonly EtcdMember[], nodes: readonly NodeAs
     nodes.every(
       (node) => members.filter((member) => !member.learner && isMemberOf(member, node)).length === 1,
     )
+  )
+}
+
+/**
+ * Whether the list shows that a change was carried out, although it holds members of workers that earlier additions left
+ * behind: every server once, as a voter, no member that a removal was to end, and nobody else but workers.
+ */
+export function isDoneButForLeftovers(
+  members: readonly EtcdMember[],
+  change: OpenChange,
+  assignments: readonly NodeAssignment[],
+): boolean {
+  const servers = serversOf(assignments)
+  const others = members.filter((member) => !servers.some((server) => isMemberOf(member, server)))
+  const voters = members.filter((member) => !others.includes(member))
+  return (
+    isExactly(voters, servers) &&
+    members.every(({ id }) => change.kind === 'add' || id !== change.etcdMemberId) &&
+    others.every((member) => assignments.some((assignment) => isMemberOf(member, assignment)))
   )
 }
 

@@ -2,7 +2,14 @@ import type { NodeId } from '../model/ids.ts'
 import type { ClusterPlan, NodeAssignment, OpenChange } from '../model/plan.ts'
 import { assignmentOf } from '../model/plan.ts'
 import type { SignedOf } from './evidence.ts'
-import { isExactly, isMemberOf, memberLists, provenDeaths, serversOf } from './evidence.ts'
+import {
+  isDoneButForLeftovers,
+  isExactly,
+  isMemberOf,
+  memberLists,
+  provenDeaths,
+  serversOf,
+} from './evidence.ts'
 import { largestOdd } from './fitness.ts'
 import type { Flaw } from './judge-rule.ts'
 import { flaw, same } from './judge-rule.ts'
@@ -39,7 +46,7 @@ export function judgeControlPlane(parent: ClusterPlan, plan: ClusterPlan): Flaw 
       ? undefined
       : flaw('GivenUpUnproven', 'an addition is given up only when its node or another server is dead')
   }
-  if (was !== null && !lists.some(({ statement }) => isExactly(statement.members, before))) {
+  if (was !== null && !isDone(parent, was, is, lists)) {
     return flaw('ChangeNotDone', 'a change closes only on a member list that equals the control plane')
   }
   if (is === null) {
@@ -52,6 +59,17 @@ export function judgeControlPlane(parent: ClusterPlan, plan: ClusterPlan): Flaw 
   return is.kind === 'add'
     ? judgeAddition(parent, plan, is, promoted, demoted, lists)
     : judgeRemoval(parent, plan, is, promoted, demoted, lists)
+}
+
+/** Whether etcd has carried out the change that was open. Members that nobody planned keep only their own removal from waiting. */
+function isDone({ body }: ClusterPlan, was: OpenChange, is: OpenChange | null, lists: Lists): boolean {
+  const servers = serversOf(body.assignments)
+  const removesLeftover = is?.kind === 'remove' && assignmentOf(body, is.node)?.role === 'worker'
+  return lists.some(
+    ({ statement: { members } }) =>
+      isExactly(members, servers) ||
+      (removesLeftover && isDoneButForLeftovers(members, was, body.assignments)),
+  )
 }
 
 function judgeAddition(

@@ -5,7 +5,14 @@ import type { ClusterSpec } from '../model/spec.ts'
 import type { EtcdMember, SignedStatement } from '../model/statement.ts'
 import { withRole } from './draft.ts'
 import type { DeathProof, SignedOf } from './evidence.ts'
-import { isExactly, isMemberOf, majorityOf, sameMembers, serversOf } from './evidence.ts'
+import {
+  isDoneButForLeftovers,
+  isExactly,
+  isMemberOf,
+  majorityOf,
+  sameMembers,
+  serversOf,
+} from './evidence.ts'
 import type { Candidate } from './fitness.ts'
 import { compareCandidates, largestOdd, pickSpread } from './fitness.ts'
 
@@ -19,6 +26,9 @@ import { compareCandidates, largestOdd, pickSpread } from './fitness.ts'
 //      │                    │ list = plan: next
 //      │                    ▼
 //      └──open remove──▶ removing ── list = plan: next addition in the same plan
+//
+// An addition that was given up may enter etcd all the same. Its member is removed by a change of its own, which follows
+// another one as soon as that is carried out: a list would never equal the plan before.
 //
 // A change that leaves an even number of servers stays open until the next one opens in its place, so that
 // etcd has an odd size whenever nothing is under way (S7).
@@ -82,6 +92,9 @@ export function nextRoles(input: RolesInput): RolesStep {
     }
     return { changed: true, assignments, openChange: null, evidence: [matching], words: [closed(open)] }
   }
+  const past = lists.find(({ statement }) => isDoneButForLeftovers(statement.members, open, assignments))
+  const leftover = past && blocked(input, servers) === undefined ? removeLeftover(input, past) : undefined
+  if (leftover !== undefined) return { ...leftover, words: [closed(open), ...leftover.words] }
   const givenUp = open.kind === 'add' ? giveUp(input, open.node, servers) : undefined
   if (givenUp !== undefined) return givenUp
   const doing = open.kind === 'add' ? 'joins' : 'is removed from'

@@ -330,26 +330,43 @@ describe('a server that lost its role', () => {
   const base = inputOf({ plan, self: 'n3', record, observation: down })
   const rest = allVoters.slice(0, 2)
 
-  it('keeps its etcd member running until a current voter’s list shows it absent (S13)', () => {
+  it('keeps its etcd member running whatever the lists of others say: it may have joined since (S13)', () => {
+    const absent = [{ from: 'n1', generation: 9, members: rest }]
+    for (const lists of [[], absent, [{ from: 'n1', generation: 9, members: allVoters }]]) {
+      const decision = decideK3s({ ...base, lists })
+      expect(step(decision)).toMatchObject({ kind: 'start', role: 'server' })
+      expect(decision.waiting?.for).toBe('etcd members')
+    }
+  })
+
+  it('is stopped before it joins, and what it has of a server is put away then', () => {
+    const lists = [{ from: 'n1', generation: 9, members: rest }]
+    const entering = { ...base, record: { ...record, memberId: '' }, lists }
+    const starting = { ...blank, unit: 'starting', configured: 'x' } as const
+    expect(step(decideK3s({ ...entering, observation: starting }))).toEqual({ kind: 'stop' })
+    const bare = { ...down, hasEtcdData: false }
+    expect(step(decideK3s({ ...entering, observation: bare }))).toMatchObject({ kind: 'clear' })
+    // It had joined before it was stopped.
+    expect(step(decideK3s(entering))).toMatchObject({ kind: 'start', role: 'server' })
+  })
+
+  it('puts its data away when etcd has removed it and a current voter’s list shows that it is not back', () => {
+    const removed = { ...down, tombstone: true }
     const stale: K3sInput['lists'] = [
       { from: 'n1', generation: 8, members: rest },
       { from: 'n4', generation: 9, members: rest },
       { from: 'n3', generation: 9, members: rest },
       { from: 'n2', generation: 9, members: [member('n1'), member('n2', { learner: true })] },
     ]
-    for (const lists of [[], stale, [{ from: 'n1', generation: 9, members: allVoters }]]) {
-      expect(step(decideK3s({ ...base, lists }))).toMatchObject({ kind: 'start', role: 'server' })
-    }
-    const fresh = [{ from: 'n1', generation: 9, members: rest }]
-    expect(step(decideK3s({ ...base, lists: fresh }))).toMatchObject({ kind: 'clear' })
-  })
-
-  it('trusts no list while a newer plan is about', () => {
-    const lists = [
+    const newer = [
       { from: 'n1', generation: 9, members: rest },
       { from: 'n2', generation: 10, members: rest },
     ]
-    expect(step(decideK3s({ ...base, lists }))).toMatchObject({ kind: 'start' })
+    for (const lists of [[], stale, newer, [{ from: 'n1', generation: 9, members: allVoters }]]) {
+      expect(decideK3s({ ...base, observation: removed, lists }).steps).toEqual([])
+    }
+    const fresh = [{ from: 'n1', generation: 9, members: rest }]
+    expect(step(decideK3s({ ...base, observation: removed, lists: fresh }))).toMatchObject({ kind: 'clear' })
   })
 
   it('becomes a worker then, and keeps no server password', () => {

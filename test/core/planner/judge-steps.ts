@@ -28,6 +28,9 @@ export function steps(): Readonly<Record<Step, Case>> {
   const parentOfRemoval = latest(site)
   advance(site)
   const removal = latest(site)
+  site.report([node(9)])
+  const leftover = proposal(site)
+  site.statements = site.statements.filter(({ statement }) => statement.kind !== 'members')
   site.report()
   advance(site)
   const addition = latest(site)
@@ -51,6 +54,7 @@ export function steps(): Readonly<Record<Step, Case>> {
     active: { parent: granted, plan: active },
     joined: { parent: active, plan: joined },
     removal: { parent: parentOfRemoval, plan: removal },
+    leftover: { parent: removal, plan: leftover },
     addition: { parent: removal, plan: addition },
     closing: { parent: addition, plan: closing },
     order: { parent: parentOfOrder, plan: order },
@@ -65,6 +69,7 @@ export type Step =
   | 'active'
   | 'joined'
   | 'removal'
+  | 'leftover'
   | 'addition'
   | 'closing'
   | 'order'

@@ -2,76 +2,18 @@
 // hash made right again, and the refusal must name that rule.
 import { describe, expect, it } from 'vitest'
 
-import type { ClusterPlan, PlanBody, PlanHeader } from '../../../src/core/model/plan.ts'
-import { bodyHash, planHash } from '../../../src/core/model/plan-hash.ts'
+import type { ClusterPlan, PlanBody } from '../../../src/core/model/plan.ts'
 import { defaultSpec } from '../../../src/core/model/spec.ts'
 import type { SignedStatement, Statement } from '../../../src/core/model/statement.ts'
 import { sortedEvidence } from '../../../src/core/planner/evidence.ts'
-import { judge } from '../../../src/core/planner/judge.ts'
 import type { Case, Step } from './judge-steps.ts'
 import { steps } from './judge-steps.ts'
 import { crypto, node, operatorKey, signed } from './site.ts'
-
-interface Spoil {
-  readonly header?: (header: PlanHeader) => Partial<PlanHeader>
-  readonly body?: (body: PlanBody, plan: ClusterPlan) => Partial<PlanBody>
-  readonly keepHash?: boolean
-}
-
-function spoilt({ plan }: Case, spoil: Spoil): ClusterPlan {
-  const body = { ...plan.body, ...spoil.body?.(plan.body, plan) }
-  const hashed = spoil.keepHash === true ? plan.header.bodyHash : bodyHash(body, crypto)
-  return { header: { ...plan.header, bodyHash: hashed, ...spoil.header?.(plan.header) }, body }
-}
-
-function verdictOf({ parent }: Case, plan: ClusterPlan): string {
-  const hash = parent === undefined ? '' : planHash(parent.header, crypto)
-  const verdict = judge(parent, hash, plan, crypto)
-  return verdict.ok ? 'acceptable' : verdict.reason
-}
-
-function without(kind: Statement['kind']): Spoil {
-  return { body: ({ evidence }) => ({ evidence: evidence.filter((one) => one.statement.kind !== kind) }) }
-}
-
-/** Every statement of the kind said otherwise, by the same signers, with good signatures. */
-function restated(change: (statement: Statement) => Statement): Spoil {
-  return {
-    body: ({ evidence }) => ({
-      evidence: sortedEvidence(
-        evidence.map((one) => signed(one.signer, change(one.statement))),
-        crypto,
-      ),
-    }),
-  }
-}
-
-function firstAssignment(change: Partial<PlanBody['assignments'][number]>): Spoil {
-  return {
-    body: ({ assignments }) => ({
-      assignments: assignments.map((one, index) => (index === 0 ? { ...one, ...change } : one)),
-    }),
-  }
-}
-
-function roleOf(id: (plan: ClusterPlan) => string, role: 'worker' | 'control-plane'): Spoil {
-  return {
-    body: ({ assignments }, plan) => ({
-      assignments: assignments.map((one) => (one.nodeId === id(plan) ? { ...one, role } : one)),
-    }),
-  }
-}
+import type { Spoil } from './spoil.ts'
+import { aServer, aWorker, firstAssignment, restated, roleOf, spoilt, verdictOf, without } from './spoil.ts'
 
 const theLatestServer = (plan: ClusterPlan): string =>
   plan.body.assignments.find((one) => one.reason.startsWith('joins the control plane'))?.nodeId ?? ''
-const aWorker = (plan: ClusterPlan): string =>
-  plan.body.assignments.find((one) => one.role === 'worker' && one.nodeId !== plan.header.openChange?.node)
-    ?.nodeId ?? ''
-const aServer = (plan: ClusterPlan): string =>
-  plan.body.assignments.find(
-    (one) => one.role === 'control-plane' && one.nodeId !== plan.header.openChange?.node,
-  )?.nodeId ?? ''
-
 /** Step, what is wrong, how to make it so, and the rule that must catch it. */
 const table: readonly (readonly [Step, string, Spoil, string])[] = [
   [

@@ -305,6 +305,37 @@ describe('growth and repair', () => {
     expect(site.servers()).not.toContain(victim)
   })
 
+  it('removes what an addition that was given up left in etcd, although another change is open by then', () => {
+    const site = new Site(6).born()
+    site.settle()
+    const { assignments } = site.certified().plan.body
+    const stray = assignments.find(({ role }) => role === 'worker')?.nodeId ?? ''
+    const [victim = ''] = site.servers()
+    site.kill(victim)
+    site.report()
+    const removal = site.next()
+    if (removal.kind !== 'propose') throw new Error('stuck')
+    site.certify(removal.plan)
+    const { generation } = site.chain()
+    const reader = site.servers().find((id) => id !== victim) ?? ''
+    const list = (ids: readonly string[]): void =>
+      site.say(reader, { kind: 'members', ...site.base(), generation, members: site.members(ids) })
+
+    list([...site.servers(), victim, stray])
+    expect(site.next().kind).toBe('nothing')
+    site.statements = site.statements.filter(({ statement }) => statement.kind !== 'members')
+    list([...site.servers(), stray])
+    const next = site.next()
+    expect(next).toMatchObject({
+      kind: 'propose',
+      plan: { header: { openChange: { kind: 'remove', node: stray } } },
+    })
+    if (next.kind === 'propose') site.certify(next.plan)
+    site.settle()
+    expect(site.servers()).toHaveLength(3)
+    expect(site.servers()).not.toContain(victim)
+  })
+
   it('does not believe a death that a later life refutes', () => {
     const site = new Site(4).born()
     site.settle()

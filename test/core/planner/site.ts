@@ -247,11 +247,11 @@ export class Site {
     throw new Error(`does not settle: ${done.slice(-4).join(' | ')}`)
   }
 
-  /** What live servers sign once etcd has done what the plan says (dead servers included). */
-  report(): void {
+  /** What live servers sign once etcd has done what the plan says (dead servers included), and has taken in `leftovers` too. */
+  report(leftovers: readonly NodeId[] = []): void {
     const { header, body } = this.certified().plan
     const servers = body.assignments.filter((one) => one.role === 'control-plane')
-    const members = this.members(servers.map((one) => one.nodeId))
+    const members = this.members([...servers.map((one) => one.nodeId), ...leftovers])
     const speakers = servers
       .map((one) => one.nodeId)
       .filter((id) => this.#machines.get(id)?.liveness !== 'dead')
