@@ -4,7 +4,7 @@ import type { ClusterNode, NodeView } from '../core/node.ts'
 import type { Distribution, Network, NetworkEvent, OverlayDevice, Store } from '../core/ports.ts'
 import { errorText, MusterError } from '../errors.ts'
 import type { Logger } from '../components.ts'
-import { overlayIntervalMs, persistRetryMs, Turns } from './turns.ts'
+import { lookRestFactor, overlayIntervalMs, persistRetryMs, Turns } from './turns.ts'
 
 /** What the end of a quarantine asks for. */
 export interface IdentityKeeper {
@@ -256,12 +256,13 @@ export class Agent {
     })
   }
 
-  /** Looks at k3s. When to look again, in milliseconds. */
+  /** Looks at k3s. When to look again, in milliseconds: a slow machine has better to do than to look all the time. */
   async #look(): Promise<number> {
     const seen = this.#turns.look()
+    const startedAt = performance.now()
     const againMs = seen(await this.#components.distribution.observe())
     this.#wake?.()
-    return againMs
+    return Math.max(againMs, lookRestFactor * (performance.now() - startedAt))
   }
 }
 

@@ -8,6 +8,9 @@ import type { K3sObservation } from '../core/k3s/types.ts'
 /** k3s is looked at so often while something is under way, and when all is well. */
 const observeIntervalMs = { moving: 1_000, ready: 5_000 }
 
+/** After a look at k3s at least so many times its own length passes before the next. */
+export const lookRestFactor = 4
+
 /** The overlay's state is read so often. */
 export const overlayIntervalMs = 2_000
 

@@ -1,5 +1,6 @@
 import type { AgentConfig, Diagnostic } from '../config/index.ts'
 import { formatDiagnostic, readConfig } from '../config/index.ts'
+import { systemPaths } from '../core/install/layout.ts'
 import { errorText } from '../errors.ts'
 import { gatherConfig, placeGathered, placedSources } from './gather-config.ts'
 import { placeHostKeys } from './host-keys.ts'
@@ -8,6 +9,7 @@ import { readFacts } from './machine.ts'
 import { makeMounts, planMounts } from './mounts.ts'
 import type { Wishes } from './run-stages.ts'
 import { StageRunner } from './run-stages.ts'
+import { writeWhole } from './rooted-files.ts'
 import type { StageProblem, StageResult } from './stage-report.ts'
 import { noteResult } from './stage-report.ts'
 
@@ -47,7 +49,14 @@ export async function applyEarly(machine: Machine): Promise<StageResult> {
   const { config } = gathered
   await attempt('install', () => makeMounts(machine, mode, wantedMounts(config)))
   let result: StageResult = { stage: 'early', done: 0, durationMs: 0, problems: [] }
-  if (config !== undefined) result = await new StageRunner(machine, wishesOf(config)).early()
+  if (config !== undefined) {
+    const runner = new StageRunner(machine, wishesOf(config))
+    result = await runner.early()
+    await attempt('stages', () => {
+      for (const name of runner.wantedLater())
+        writeWhole(root, `${systemPaths.stageWanted}${name}`, '', { mode: 0o644 })
+    })
+  }
   await attempt('ssh', () => placeHostKeys(machine, mode))
   const whole: StageResult = {
     ...result,

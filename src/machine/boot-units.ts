@@ -9,6 +9,12 @@ export const healthTimeoutSeconds = 600
 
 const nothingDurable = systemPaths.live
 
+/** Lines of a unit that gives the agent the processor first: its start is what counts. It waits so long, in seconds. */
+function agentFirst(seconds: number): string {
+  const waits = `[ $n -lt ${seconds} ] && [ ! -S /run/muster/agent.sock ] && [ ! -e ${nothingDurable} ]`
+  return `ExecStartPre=/bin/sh -c 'n=0; while ${waits}; do sleep 1; n=$((n+1)); done'`
+}
+
 /** A unit of the image. */
 export interface BootUnit {
   readonly name: string
@@ -88,6 +94,7 @@ Description=muster: what needs the network
 ${earlyLines.join('\n')}
 Wants=network-online.target
 After=network-online.target muster-early.service sysinit.target
+ConditionPathExists=${systemPaths.stageWanted}network
 
 [Service]
 Type=oneshot
@@ -121,6 +128,7 @@ WantedBy=timers.target
     text: `[Unit]
 Description=muster: the stage reconcile
 After=muster-early.service
+ConditionPathExists=${systemPaths.stageWanted}reconcile
 
 [Service]
 Type=oneshot
@@ -170,6 +178,7 @@ FailureAction=reboot
 [Service]
 Type=oneshot
 RemainAfterExit=yes
+${agentFirst(60)}
 ExecStart=/usr/bin/muster health --wait --bless --timeout ${healthTimeoutSeconds}
 StandardOutput=journal+console
 StandardError=journal+console
@@ -192,8 +201,7 @@ Conflicts=getty@tty1.service
 
 [Service]
 Type=exec
-# The agent's start is what counts: give it the processor first.
-ExecStartPre=/bin/sh -c 'n=0; while [ $n -lt 20 ] && [ ! -S /run/muster/agent.sock ] && [ ! -e ${nothingDurable} ]; do sleep 1; n=$((n+1)); done'
+${agentFirst(20)}
 ExecStart=/usr/bin/muster console --tty /dev/tty1 --log /dev/ttyS0
 Environment=NODE_COMPILE_CACHE=${compileCache}
 Restart=always

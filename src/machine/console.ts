@@ -29,6 +29,7 @@ export async function runConsole(init: ConsoleInit, signal: AbortSignal): Promis
   let before: ConsoleView | undefined
   let drawn = ''
   while (!signal.aborted) {
+    const startedAt = performance.now()
     const view = await lookAt(init)
     for (const line of consoleMarkers(before, view)) writeTo(init.log, `${line}\r\n`)
     const screen = consoleScreen(view).join('\r\n')
@@ -37,7 +38,9 @@ export async function runConsole(init: ConsoleInit, signal: AbortSignal): Promis
       writeTo(init.tty, `\u001B[H\u001B[?25l${screen.replaceAll('\r\n', '\u001B[K\r\n')}\u001B[K\u001B[J`)
     drawn = screen
     before = view
-    await sleep(init.intervalMs, undefined, { signal }).catch(() => undefined)
+    // On a slow machine the screen takes little of the time, and is older for it.
+    const restMs = Math.max(init.intervalMs, 9 * (performance.now() - startedAt))
+    await sleep(restMs, undefined, { signal }).catch(() => undefined)
   }
 }
 

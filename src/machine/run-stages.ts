@@ -41,6 +41,9 @@ const followUps: readonly { readonly below: string; readonly argv: readonly stri
   },
 ]
 
+/** Stages that have a unit of their own, and the network. */
+const laterStages: readonly string[] = ['network', 'reconcile']
+
 /**
  * Carries a configuration out, stage by stage. Every plan is made when its turn comes, from the machine as it is then:
  * a step sees what the steps before it did. A failure is noted and the next action is done.
@@ -77,8 +80,17 @@ export class StageRunner {
   /** One stage of `stages:` by its name. Those that have the network fetch keys first. */
   async stage(name: string): Promise<StageResult> {
     return this.#measured(name, async () => {
-      if (name === 'network' || name === 'reconcile') await this.#refreshKeys()
+      if (laterStages.includes(name)) await this.#refreshKeys()
       await this.#runSteps(name)
+    })
+  }
+
+  /** The later stages for which there is something to do: nobody starts a program for nothing. Asked after `early`. */
+  wantedLater(): readonly string[] {
+    const fetches = rememberedKeys(this.#machine.root).some((each) => remoteKeys([each]).length > 0)
+    return laterStages.filter((name) => {
+      const { steps, problems } = stepsOf(this.#wishes.stages, name)
+      return fetches || steps.length > 0 || problems.length > 0
     })
   }
 

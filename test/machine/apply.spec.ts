@@ -1,6 +1,6 @@
 // Proves what a boot does with a configuration, on a directory as the machine: where configuration comes from and what a
 // bad file does, users, keys, files, stages, mounts; failures are noted and never end a boot.
-import { lstatSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -275,6 +275,20 @@ describe('stages', () => {
     await applyStage(machine, 'network')
     expect(commands()).toEqual(['a', 'b1', 'b2', 'os', 'false', 'true', 'yes', 'any', 'c'])
     expect(errors()).toEqual([])
+  })
+
+  it('of later are wanted only where there is something to do: no program is started for nothing', async () => {
+    const wanted = (): string[] =>
+      ['network', 'reconcile'].filter((name) => existsSync(join(machine.root, `/run/muster/stage-${name}`)))
+    configure('stages: {boot: [{commands: [echo boot]}]}\n')
+    await applyEarly(machine)
+    expect(wanted()).toEqual([])
+    configure('stages: {reconcile: [{commands: [echo often]}]}\n')
+    await applyEarly(machine)
+    expect(wanted()).toEqual(['reconcile'])
+    configure('stages: {network.after: [{commands: [echo late]}]}\n')
+    await applyEarly(machine)
+    expect(wanted()).toEqual(['network', 'reconcile'])
   })
 
   it('a failure is noted, and the next action is done', async () => {

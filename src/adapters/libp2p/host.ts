@@ -54,7 +54,7 @@ export async function startHost(
     nodeInfo: { name: 'muster', version: String(init.protocolVersion), userAgent: 'muster' },
     addresses: { listen: [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`], announceFilter },
     transports: [
-      linkLocalTcp({
+      linkLocalTcp(limits.connectTimeoutMs, {
         inboundSocketInactivityTimeout: inactivityMs,
         outboundSocketInactivityTimeout: inactivityMs,
       }),
@@ -74,6 +74,9 @@ export async function startHost(
       maxParallelDials: limits.dialsParallelMax,
       dialTimeout: limits.dialTimeoutMs,
       addressDialTimeout: limits.dialTimeoutMs / 2,
+      inboundUpgradeTimeout: limits.handshakeTimeoutMs,
+      inboundStreamProtocolNegotiationTimeout: limits.handshakeTimeoutMs,
+      outboundStreamProtocolNegotiationTimeout: limits.handshakeTimeoutMs,
       reconnectRetries: 0,
     },
     // Pings every connection every 10 s, each on a new stream: 64 kbit/s with a hundred peers.
@@ -83,7 +86,7 @@ export async function startHost(
       denyInboundConnection: (connection) => !hooks.usable(connection.remoteAddr),
     },
     services: {
-      identify: identify({ runOnConnectionOpen: true }),
+      identify: identify({ runOnConnectionOpen: true, timeout: limits.handshakeTimeoutMs }),
       ping: ping(),
       ...(await dhtService(init)),
     },

@@ -1,12 +1,13 @@
 import { tcp } from '@libp2p/tcp'
 import type { TCPComponents, TCPOptions } from '@libp2p/tcp'
-import { transportSymbol } from '@libp2p/interface'
+import { TimeoutError, transportSymbol } from '@libp2p/interface'
 import type {
   Connection,
   CreateListenerOptions,
   DialTransportOptions,
   Listener,
   Transport,
+  Upgrader,
 } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Server, Socket } from 'node:net'
@@ -15,9 +16,15 @@ import type { Server, Socket } from 'node:net'
  * TCP that can use IPv6 link-local addresses. `@libp2p/tcp` 11 drops the zone of `/ip6zone/eth0/ip6/fe80::1`
  * when it dials (the kernel then answers EINVAL), and refuses inbound sockets whose remote address has one.
  * A link without router or DHCP has no other addresses, so both are mended here; all else is its own work.
+ *
+ * An address where nobody answers is given up after `connectTimeoutMs`. It is the kernel that answers, however busy its
+ * machine is, so this can be short where the handshake that follows needs long.
  */
-export function linkLocalTcp(options: TCPOptions = {}): (components: TCPComponents) => Transport {
-  return (components) => new LinkLocalTcp(tcp(options)(components))
+export function linkLocalTcp(
+  connectTimeoutMs: number,
+  options: TCPOptions = {},
+): (components: TCPComponents) => Transport {
+  return (components) => new LinkLocalTcp(tcp(options)(components), connectTimeoutMs)
 }
 
 /** Dial options with the host that Node's `net.connect` is to use instead of the multiaddr's. */
@@ -27,14 +34,31 @@ class LinkLocalTcp implements Transport {
   readonly [transportSymbol] = true as const
   readonly [Symbol.toStringTag] = 'muster-tcp'
   readonly #inner: Transport
-  constructor(inner: Transport) {
+  readonly #connectTimeoutMs: number
+
+  constructor(inner: Transport, connectTimeoutMs: number) {
     this.#inner = inner
+    this.#connectTimeoutMs = connectTimeoutMs
   }
 
-  dial(address: Multiaddr, options: DialTransportOptions): Promise<Connection> {
+  async dial(address: Multiaddr, options: DialTransportOptions): Promise<Connection> {
     const host = zonedHost(address)
-    const zoned: ZonedDialOptions = host === undefined ? options : { ...options, host }
-    return this.#inner.dial(address, zoned)
+    const connecting = new AbortController()
+    const timer = setTimeout(
+      () => connecting.abort(new TimeoutError(`no connection within ${this.#connectTimeoutMs} ms`)),
+      this.#connectTimeoutMs,
+    )
+    const bounded: ZonedDialOptions = {
+      ...options,
+      ...(host === undefined ? {} : { host }),
+      signal: AbortSignal.any([options.signal, connecting.signal]),
+      upgrader: toldOfConnections(options.upgrader, () => clearTimeout(timer)),
+    }
+    try {
+      return await this.#inner.dial(address, bounded)
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   createListener(options: CreateListenerOptions): Listener {
@@ -51,6 +75,15 @@ class LinkLocalTcp implements Transport {
   dialFilter(addresses: Multiaddr[]): Multiaddr[] {
     return this.#inner.dialFilter(addresses)
   }
+}
+
+/** An upgrader that calls back when the transport hands it a connection. */
+function toldOfConnections(upgrader: Upgrader, connected: () => void): Upgrader {
+  const upgradeOutbound: Upgrader['upgradeOutbound'] = (connection, options) => {
+    connected()
+    return upgrader.upgradeOutbound(connection, options)
+  }
+  return Object.create(upgrader, { upgradeOutbound: { value: upgradeOutbound } }) as Upgrader
 }
 
 function zonedHost(address: Multiaddr): string | undefined {

@@ -36,8 +36,15 @@ export interface NetworkLimits {
   readonly dialsParallelMax: number
   /** Peers found by discovery are dialled by themselves only below this; beyond it only those that the core wants. */
   readonly discoveredLinksMax: number
-  /** For all addresses of a peer; one has half of it. Shorter ones fail for load what would have come through. */
+  /** Until an address answers at all. */
+  readonly connectTimeoutMs: number
+  /**
+   * For all addresses of a peer, handshakes included; one has half of it. A starved machine needs long for a handshake, and
+   * one that is given up makes it do the work again.
+   */
   readonly dialTimeoutMs: number
+  /** For a handshake that a peer begins, and for each stream's. */
+  readonly handshakeTimeoutMs: number
   /** From an open stream to a verdict. */
   readonly admissionTimeoutMs: number
   /**
@@ -69,11 +76,13 @@ export interface NetworkLimits {
 export const defaultLimits: NetworkLimits = {
   connectionsMax: 256,
   inboundPerSecondMax: 50,
-  inboundPendingMax: 1_000,
+  inboundPendingMax: 1_500,
   dialsParallelMax: 16,
   discoveredLinksMax: 96,
-  dialTimeoutMs: 10_000,
-  admissionTimeoutMs: 15_000,
+  connectTimeoutMs: 5_000,
+  dialTimeoutMs: 60_000,
+  handshakeTimeoutMs: 25_000,
+  admissionTimeoutMs: 30_000,
   politenessMs: 400,
   backoffMinMs: 500,
   backoffMaxMs: 30_000,

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RunProgram, ServiceManager, ServiceState, ServiceUnit } from '../../core/ports.ts'
@@ -12,15 +13,18 @@ const runtimeDirectory = '/run/systemd/system'
 /** Services as units of systemd. All calls return at once (`--no-block`). Throws ERR_SERVICE. */
 export function systemdServices(
   components: { readonly exec: RunProgram },
-  init: { readonly directory?: string } = {},
+  init: { readonly directory?: string; readonly searched?: readonly string[] } = {},
 ): ServiceManager {
   const directory = init.directory ?? runtimeDirectory
+  const searched = [directory, ...(init.searched ?? unitDirectories)]
   const systemctl = async (name: string, ...args: readonly string[]): Promise<string> => {
     const result = await components.exec(['systemctl', ...args], { timeoutMs: 20_000 })
     if (result.exitCode === 0) return result.stdout
     throw new MusterError('ERR_SERVICE', { name, action: args[0] ?? '', detail: result.stderr.trim() })
   }
   const state = async (name: string): Promise<ServiceState> => {
+    // Looked at often: where no unit of that name lies, no program need be started to be told so.
+    if (!searched.some((each) => existsSync(join(each, `${name}.service`)))) return readState(name, absent)
     const output = await systemctl(name, 'show', `${name}.service`, `--property=${properties.join(',')}`)
     return readState(name, output)
   }
@@ -53,6 +57,18 @@ export function systemdServices(
     },
   }
 }
+
+/** Where else systemd finds units: somebody may have installed k3s by hand. */
+const unitDirectories = [
+  '/etc/systemd/system',
+  '/run/systemd/generator',
+  '/usr/local/lib/systemd/system',
+  '/usr/lib/systemd/system',
+  '/lib/systemd/system',
+]
+
+/** What `systemctl show` says of a unit that is not there. */
+const absent = 'LoadState=not-found\n'
 
 const properties = ['LoadState', 'ActiveState', 'MainPID', 'NRestarts', 'Result', 'StatusText'] as const
 

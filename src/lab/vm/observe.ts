@@ -6,6 +6,7 @@ import { guestExec } from './guest-agent.ts'
 import { isPortOpen, monitor } from './monitor.ts'
 import { guestAgentPort, machinePaths } from './qemu.ts'
 import { type ConsoleView, readConsole, viewConsole } from './stage.ts'
+import type { StatusMemory } from './status-memory.ts'
 import { hasPower, type Machine, type VmState } from './state.ts'
 
 /** What can be seen of one machine from outside, and what its agent says. */
@@ -23,22 +24,29 @@ export type VmGoal = 'installed' | LabGoal
 /** Where an installed machine's agent listens. */
 const agentSocket = '/run/muster/agent.sock'
 
-/** Looks at all machines at once. */
-export function observeMachines(state: VmState): Promise<MachineObservation[]> {
-  return Promise.all(state.machines.map(observeMachine))
+/** Looks at all machines at once. Who looks again and again hands over what the agents said before. */
+export function observeMachines(state: VmState, memory?: StatusMemory): Promise<MachineObservation[]> {
+  return Promise.all(state.machines.map((machine) => observeMachine(machine, memory)))
 }
 
-async function observeMachine(machine: Machine): Promise<MachineObservation> {
+async function observeMachine(
+  machine: Machine,
+  memory: StatusMemory | undefined,
+): Promise<MachineObservation> {
   const paths = machinePaths(machine.directory)
   const console = viewConsole(readConsole(paths.console))
   const seen = { name: machine.name, console, status: undefined }
+  if (console.stage !== 'installed') memory?.forget(machine.name)
   if (!hasPower(machine)) return { ...seen, power: 'off' }
   try {
     const [run] = (await monitor(paths.monitor, [{ execute: 'query-status' }], 5_000)) as [{ status: string }]
     if (run.status === 'paused') return { ...seen, power: 'paused' }
     // Only where somebody listens is it worth while to ask, and to wait for an answer.
     const isAskable = console.stage === 'installed' && (await isPortOpen(paths.monitor, guestAgentPort))
-    return { ...seen, power: 'on', status: isAskable ? await agentStatus(machine) : undefined }
+    if (!isAskable) return { ...seen, power: 'on' }
+    const ask = (): Promise<StatusResource | undefined> => agentStatus(machine)
+    const status = memory === undefined ? ask() : memory.statusOf(machine.name, console.agent, ask)
+    return { ...seen, power: 'on', status: await status }
   } catch {
     // Switched off, or starting anew, while it was looked at.
     return { ...seen, power: hasPower(machine) ? 'on' : 'off' }

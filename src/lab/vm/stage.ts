@@ -12,6 +12,8 @@ export interface ConsoleView {
   readonly note: string
   /** Boots that got to the firmware's choice, all since the machine was made. */
   readonly boots: number
+  /** What the machine's own screen says of its agent, line by line, since that boot. */
+  readonly agent: string
   /** The newest kernel panicked. */
   readonly hasPanicked: boolean
 }
@@ -24,6 +26,9 @@ const modeMark = /command line: [^\n]*muster\.mode=(live|installed|recovery)/gi
 const installMark = /muster install: ([^\r\n]*)/g
 /** What the initrd prints before it starts the machine again. */
 const failureMark = /muster: this boot has failed: ([^\r\n]*)/g
+
+/** What the screen's log prints of the agent. */
+const agentMark = /muster: (?:phase|role|plan|waits for|ready): [^\r\n]*/g
 
 /** Most of a log that is looked at: many boots. */
 const tailBytes = 512 * 1_024
@@ -40,6 +45,7 @@ export function viewConsole(text: string): ConsoleView {
     stage: stageOf(mode, step),
     note: hasPanicked ? 'the kernel panicked' : mode === 'live' ? step || trouble : trouble || step,
     boots: starts.length,
+    agent: [...newest.matchAll(agentMark)].map(([line]) => line).join('\n'),
     hasPanicked,
   }
 }

@@ -20,6 +20,7 @@ import {
   updateVmState,
   type VmState,
 } from './state.ts'
+import { StatusMemory } from './status-memory.ts'
 import type { PortCounts } from './switch.ts'
 import { captureAt, setSwitchFaults, switchCounts } from './switch-service.ts'
 import { addMachine, raiseVms, startMachine, vmDefaults, type VmOptions } from './up.ts'
@@ -86,8 +87,9 @@ export class VmLab {
   /** Waits until every machine has come so far, or the time is over. Does not throw for that: see `reached`. */
   async await(goal: VmGoal, options: VmAwaitOptions = {}): Promise<VmAwaited> {
     const startedAt = performance.now()
+    const memory = new StatusMemory()
     for (;;) {
-      const machines = await observeMachines(this.state)
+      const machines = await observeMachines(this.state, memory)
       const report = judgeMachines(goal, machines)
       const elapsedMs = performance.now() - startedAt
       options.onLook?.(machines, elapsedMs)

@@ -1,5 +1,5 @@
 // Proves what systemd is told and how its answers are read: unit text and calls against a recorded `systemctl`.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -75,15 +75,28 @@ describe('systemctl', () => {
   })
 
   it('is waited for at a stop: nobody may write the data that are renamed next', async () => {
+    writeFileSync(join(directory, 'k3s.service'), '')
     await systemdServices({ exec }, { directory }).stop('k3s')
     expect(calls).toContain('stop k3s.service')
+    writeFileSync(join(directory, 'k3s.service'), '')
     show = 'LoadState=not-found\nActiveState=inactive\n'
     calls = []
     await systemdServices({ exec }, { directory }).stop('k3s')
     expect(calls.filter((call) => !call.startsWith('show'))).toEqual([])
   })
 
+  it('is not started to say that there is no unit; one that somebody else put there counts', async () => {
+    const services = systemdServices({ exec }, { directory, searched: [join(directory, 'others')] })
+    expect(await services.state('k3s')).toMatchObject({ name: 'k3s', state: 'absent', pid: undefined })
+    expect(calls).toEqual([])
+    mkdirSync(join(directory, 'others'))
+    writeFileSync(join(directory, 'others/k3s.service'), '')
+    expect((await services.state('k3s')).state).toBe('stopped')
+    expect(calls).toEqual([expect.stringContaining('show k3s.service')])
+  })
+
   it('gives a coded error with its words', async () => {
+    writeFileSync(join(directory, 'k3s.service'), '')
     const failing: RunProgram = async () => ({
       exitCode: 1,
       stdout: '',

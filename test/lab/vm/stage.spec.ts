@@ -30,11 +30,16 @@ describe('viewConsole', () => {
       view: { stage: 'installed', note: 'no slot holds it; starting again in 5 s', boots: 1 },
     },
   ])('sees $view.stage at boot $view.boots', ({ text, view }) => {
-    expect(viewConsole(text)).toEqual({ ...view, hasPanicked: false })
+    expect(viewConsole(text)).toEqual({ ...view, agent: '', hasPanicked: false })
   })
 
   it('sees a panic of the newest boot alone', () => {
     const panic = '[    4.2] Kernel panic - not syncing: Attempted to kill init!\r\n'
+    const screen = 'muster: phase: k3s: starting\r\n[ 1.2] usb\r\nmuster: plan: 1 granted\r\n'
+    expect(viewConsole(boot('installed', screen)).agent).toBe(
+      'muster: phase: k3s: starting\nmuster: plan: 1 granted',
+    )
+    expect(viewConsole(boot('installed', screen) + boot('installed')).agent).toBe('')
     expect(viewConsole(boot('installed', panic))).toMatchObject({
       hasPanicked: true,
       note: 'the kernel panicked',
