@@ -65,7 +65,12 @@ function flawsOf(before: ClusterPlan, after: ClusterPlan): readonly (readonly [I
   const open = before.header.openChange
   const goesOn = openChange?.node === open?.node && openChange?.kind === open?.kind
   const isCarriedOut = listsServers(before, after) || listsServersAndLeftover(before, after)
-  if (open !== null && !goesOn && !isGivenUp(before, after) && !isCarriedOut)
+  const isOvertaken =
+    open?.kind === 'remove' &&
+    openChange?.kind === 'remove' &&
+    was.includes(openChange.node) &&
+    isDead(openChange.node)
+  if (open !== null && !goesOn && !isGivenUp(before, after) && !isCarriedOut && !isOvertaken)
     flaws.push(['S6', `the change of ${name(open.node)} ends before etcd has carried it out`])
   const gaveUp = before.header.openChange?.kind === 'add' && is.length < was.length
   const stayed = before.header.openChange === null && is.length === was.length

@@ -46,7 +46,7 @@ export function judgeControlPlane(parent: ClusterPlan, plan: ClusterPlan): Flaw 
       ? undefined
       : flaw('GivenUpUnproven', 'an addition is given up only when its node or another server is dead')
   }
-  if (was !== null && !isDone(parent, was, is, lists)) {
+  if (was !== null && !isDone(parent, was, is, lists) && !isOvertaken(parent, plan, was, is)) {
     return flaw('ChangeNotDone', 'a change closes only on a member list that equals the control plane')
   }
   if (is === null) {
@@ -69,6 +69,21 @@ function isDone({ body }: ClusterPlan, was: OpenChange, is: OpenChange | null, l
     ({ statement: { members } }) =>
       isExactly(members, servers) ||
       (removesLeftover && isDoneButForLeftovers(members, was, body.assignments)),
+  )
+}
+
+/** Whether a removal gives way to that of a server that died: etcd may be unable to carry out the first before the second. */
+function isOvertaken(
+  parent: ClusterPlan,
+  plan: ClusterPlan,
+  was: OpenChange,
+  is: OpenChange | null,
+): boolean {
+  return (
+    was.kind === 'remove' &&
+    is?.kind === 'remove' &&
+    assignmentOf(parent.body, is.node)?.role === 'control-plane' &&
+    provenDeaths(plan.body.evidence, parent.header).has(is.node)
   )
 }
 

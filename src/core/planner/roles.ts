@@ -26,9 +26,12 @@ import { compareCandidates, largestOdd, pickSpread } from './fitness.ts'
 //      │                    │ list = plan: next
 //      │                    ▼
 //      └──open remove──▶ removing ── list = plan: next addition in the same plan
+//                         │    ▲
+//                         └────┘ a server died, and etcd removes nobody else before it: its removal takes the place
 //
 // An addition that was given up may enter etcd all the same. Its member is removed by a change of its own, which follows
-// another one as soon as that is carried out: a list would never equal the plan before.
+// another one as soon as that is carried out: a list would never equal the plan before. So is the member of a removal
+// whose place was taken.
 //
 // A change that leaves an even number of servers stays open until the next one opens in its place, so that
 // etcd has an odd size whenever nothing is under way (S7).
@@ -95,8 +98,9 @@ export function nextRoles(input: RolesInput): RolesStep {
   const past = lists.find(({ statement }) => isDoneButForLeftovers(statement.members, open, assignments))
   const leftover = past && blocked(input, servers) === undefined ? removeLeftover(input, past) : undefined
   if (leftover !== undefined) return { ...leftover, words: [closed(open), ...leftover.words] }
-  const givenUp = open.kind === 'add' ? giveUp(input, open.node, servers) : undefined
-  if (givenUp !== undefined) return givenUp
+  const instead =
+    open.kind === 'add' ? giveUp(input, open.node, servers) : removeDeadFirst(input, open.node, servers)
+  if (instead !== undefined) return instead
   const doing = open.kind === 'add' ? 'joins' : 'is removed from'
   return same([`${shortId(open.node)} ${doing} etcd; waiting for a member list that equals the plan.`])
 }
@@ -126,6 +130,35 @@ function giveUp(input: RolesInput, node: NodeId, servers: readonly NodeAssignmen
   return step(death, 'waits until a dead server is replaced', why)
 }
 
+/**
+ * etcd refuses a removal that would leave too few who answer. So where a server died while another one's removal was open, the dead
+ * one goes first, as long as etcd has a quorum. The other one's member is a leftover then, and is removed after it.
+ */
+function removeDeadFirst(
+  input: RolesInput,
+  leaving: NodeId,
+  servers: readonly NodeAssignment[],
+): RolesStep | undefined {
+  const { assignments, deaths, isPresent } = input
+  if (input.inGrace || !input.etcdAnswers) return undefined
+  if (servers.filter(({ nodeId }) => isPresent(nodeId)).length >= majorityOf(servers.length)) return undefined
+  const present = assignments.filter(({ nodeId }) => isPresent(nodeId))
+  for (const list of input.lists) {
+    const { members } = list.statement
+    const voters = members.filter((member) => !member.learner)
+    const alive = voters.filter((member) => present.some((one) => isMemberOf(member, one)))
+    const dead = servers.find(
+      (server) => deaths.has(server.nodeId) && members.some((member) => isMemberOf(member, server)),
+    )
+    if (dead === undefined || alive.length < majorityOf(voters.length)) continue
+    if (strangers(input, members).length > 0) continue
+    const step = removalOfDead(input, list, dead)
+    const word = `etcd cannot remove ${shortId(leaving)} before ${dead.name}, which died.`
+    if (step !== undefined) return { ...step, words: [word, ...step.words] }
+  }
+  return undefined
+}
+
 function closed(open: OpenChange): string {
   return open.kind === 'add'
     ? `${shortId(open.node)} has joined etcd.`
@@ -144,9 +177,12 @@ function openNext(
   return (
     removeLeftover(input, list) ??
     replaceMissing(input, list, servers) ??
-    removeDead(input, list, servers) ??
-    removeSurplus(input, list, servers) ??
-    addServer(input, list, servers)
+    // A learner or a missing server means that etcd is in the middle of something: one change at a time.
+    (isExactly(members, servers)
+      ? (removeDead(input, list, servers) ??
+        removeSurplus(input, list, servers) ??
+        addServer(input, list, servers))
+      : undefined)
   )
 }
 
@@ -214,17 +250,7 @@ function removeDead(
   const surplus = servers.length > largestOdd(input.spec.controlPlane)
   if (input.spares.length === 0 && !surplus) return undefined
   const dead = servers.find((server) => input.deaths.has(server.nodeId))
-  if (dead === undefined) return undefined
-  const step = removal(
-    input,
-    list,
-    servers,
-    dead,
-    'dead: a majority of the voters has not heard of it for long',
-  )
-  return (
-    step && { ...step, evidence: [...step.evidence, ...(input.deaths.get(dead.nodeId)?.statements ?? [])] }
-  )
+  return dead && removalOfDead(input, list, dead)
 }
 
 /** The spec wants fewer servers: the least fit of the fullest zone goes. */
@@ -239,22 +265,29 @@ function removeSurplus(
   const least = candidates.toSorted((a, b) => crowd(b) - crowd(a) || compareCandidates(b, a))[0]
   const victim = servers.find((server) => server.nodeId === least?.id)
   return (
-    victim &&
-    removal(input, list, servers, victim, `the spec wants ${largestOdd(input.spec.controlPlane)} servers`)
+    victim && removal(input, list, victim, `the spec wants ${largestOdd(input.spec.controlPlane)} servers`)
   )
+}
+
+function removalOfDead(
+  input: RolesInput,
+  list: SignedOf<'members'>,
+  dead: NodeAssignment,
+): RolesStep | undefined {
+  const reason = 'dead: a majority of the voters has not heard of it for long'
+  const step = removal(input, list, dead, reason)
+  const proof = input.deaths.get(dead.nodeId)?.statements ?? []
+  return step && { ...step, evidence: [...step.evidence, ...proof] }
 }
 
 function removal(
   input: RolesInput,
   list: SignedOf<'members'>,
-  servers: readonly NodeAssignment[],
   victim: NodeAssignment,
   reason: string,
 ): RolesStep | undefined {
-  const { members } = list.statement
-  const member = members.find((one) => isMemberOf(one, victim))
-  // A learner or a missing server means that etcd is in the middle of something: one change at a time.
-  if (member === undefined || !isExactly(members, servers)) return undefined
+  const member = list.statement.members.find((one) => isMemberOf(one, victim))
+  if (member === undefined) return undefined
   return {
     changed: true,
     assignments: withRole(input.assignments, victim.nodeId, 'worker', `left the control plane: ${reason}`),
