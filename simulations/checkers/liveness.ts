@@ -109,7 +109,7 @@ function isHalted(view: NodeView): boolean {
   return (
     view.quarantine !== undefined ||
     view.consensus.rolledBack ||
-    ['ForeignData', 'CaMismatch', 'EtcdDataLost', 'EtcdNameTaken', 'K3sMissing'].includes(reason)
+    ['ForeignData', 'CaMismatch', 'EtcdNameTaken', 'K3sMissing'].includes(reason)
   )
 }
 

@@ -43,6 +43,8 @@ export interface RolesInput {
   readonly spec: ClusterSpec
   readonly assignments: readonly NodeAssignment[]
   readonly deaths: ReadonlyMap<NodeId, DeathProof>
+  /** Servers that have halted because the data of their etcd member are gone, by their own word. */
+  readonly lost: ReadonlyMap<NodeId, SignedOf<'lost'>>
   /** Lists that live servers read under the parent plan. */
   readonly lists: readonly SignedOf<'members'>[]
   /** False when this node itself sees that etcd has no quorum. */
@@ -105,29 +107,58 @@ export function nextRoles(input: RolesInput): RolesStep {
   return same([`${shortId(open.node)} ${doing} etcd; waiting for a member list that equals the plan.`])
 }
 
+/** Why a server is none any more, and the proof of it. */
+interface End {
+  readonly what: 'died' | 'lost its data'
+  readonly reason: string
+  readonly proof: readonly SignedStatement[]
+}
+
+/** A majority's word that the server is dead, or its own word that the data of the member that etcd lists are gone. */
+function endOf({ deaths, lost, lists }: RolesInput, server: NodeAssignment): End | undefined {
+  const death = deaths.get(server.nodeId)
+  if (death !== undefined) {
+    const reason = 'dead: a majority of the voters has not heard of it for long'
+    return { what: 'died', reason, proof: death.statements }
+  }
+  const word = lost.get(server.nodeId)
+  const isListed = lists.some(({ statement: { members } }) =>
+    members.some((member) => member.id === word?.statement.memberId && isMemberOf(member, server)),
+  )
+  return word !== undefined && isListed
+    ? { what: 'lost its data', reason: 'the data of its etcd member are gone', proof: [word] }
+    : undefined
+}
+
+/** Whether the machine is there, and with it what it has of etcd. */
+function isUp(input: RolesInput, one: NodeAssignment): boolean {
+  return input.isPresent(one.nodeId) && endOf(input, one) === undefined
+}
+
 /**
  * An addition that will not come about: its node died, or it has not begun and another server died meanwhile. etcd takes
  * in nobody while one of its own is missing, and while the addition is open nobody may replace that one.
  */
 function giveUp(input: RolesInput, node: NodeId, servers: readonly NodeAssignment[]): RolesStep | undefined {
-  const { assignments, deaths, lists } = input
-  const step = (death: DeathProof, reason: string, word: string): RolesStep => ({
+  const { assignments, lists } = input
+  const step = (end: End, reason: string, word: string): RolesStep => ({
     changed: true,
     assignments: withRole(assignments, node, 'worker', reason),
     openChange: null,
-    evidence: death.statements,
+    evidence: end.proof,
     words: [`The addition of ${shortId(node)} is given up: ${word}.`],
   })
-  const own = deaths.get(node)
-  if (own !== undefined) return step(own, 'died before it had joined the control plane', 'it died')
   const added = servers.find((server) => server.nodeId === node)
-  const dead = servers.find((server) => server.nodeId !== node && deaths.has(server.nodeId))
-  const death = dead && deaths.get(dead.nodeId)
-  if (added === undefined || death === undefined || blocked(input, servers) !== undefined) return undefined
+  const own = added && endOf(input, added)
+  if (own !== undefined)
+    return step(own, `${own.what} before it had joined the control plane`, `it ${own.what}`)
+  const gone = servers.find((server) => server.nodeId !== node && endOf(input, server) !== undefined)
+  const end = gone && endOf(input, gone)
+  if (added === undefined || end === undefined || blocked(input, servers) !== undefined) return undefined
   const isKnown = lists.some(({ statement }) => statement.members.some((one) => isMemberOf(one, added)))
   if (isKnown || lists.length === 0) return undefined
-  const why = `${dead?.name ?? ''} died, and etcd takes in nobody before it is replaced`
-  return step(death, 'waits until a dead server is replaced', why)
+  const why = `${gone?.name ?? ''} ${end.what}, and etcd takes in nobody before it is replaced`
+  return step(end, `waits until a server that ${end.what} is replaced`, why)
 }
 
 /**
@@ -139,21 +170,20 @@ function removeDeadFirst(
   leaving: NodeId,
   servers: readonly NodeAssignment[],
 ): RolesStep | undefined {
-  const { assignments, deaths, isPresent } = input
   if (input.inGrace || !input.etcdAnswers) return undefined
-  if (servers.filter(({ nodeId }) => isPresent(nodeId)).length >= majorityOf(servers.length)) return undefined
-  const present = assignments.filter(({ nodeId }) => isPresent(nodeId))
+  const up = input.assignments.filter((one) => isUp(input, one))
+  if (servers.filter((server) => up.includes(server)).length >= majorityOf(servers.length)) return undefined
   for (const list of input.lists) {
     const { members } = list.statement
     const voters = members.filter((member) => !member.learner)
-    const alive = voters.filter((member) => present.some((one) => isMemberOf(member, one)))
+    const alive = voters.filter((member) => up.some((one) => isMemberOf(member, one)))
     const dead = servers.find(
-      (server) => deaths.has(server.nodeId) && members.some((member) => isMemberOf(member, server)),
+      (server) => endOf(input, server) !== undefined && members.some((member) => isMemberOf(member, server)),
     )
     if (dead === undefined || alive.length < majorityOf(voters.length)) continue
     if (strangers(input, members).length > 0) continue
     const step = removalOfDead(input, list, dead)
-    const word = `etcd cannot remove ${shortId(leaving)} before ${dead.name}, which died.`
+    const word = `etcd cannot remove ${shortId(leaving)} before ${dead.name}.`
     if (step !== undefined) return { ...step, words: [word, ...step.words] }
   }
   return undefined
@@ -189,7 +219,7 @@ function openNext(
 /** Why nothing of the control plane may change now. */
 function blocked(input: RolesInput, servers: readonly NodeAssignment[]): string | undefined {
   if (input.inGrace) return 'Machines have just booted; the control plane is left alone for a while.'
-  const alive = servers.filter((server) => input.isPresent(server.nodeId)).length
+  const alive = servers.filter((server) => isUp(input, server)).length
   if (!input.etcdAnswers || alive < majorityOf(servers.length)) {
     return `etcd has no quorum: ${alive} of ${servers.length} servers are alive. Bring them back, or run \`muster recover\`.`
   }
@@ -241,15 +271,20 @@ function replaceMissing(
   }
 }
 
-/** A dead server is removed only when somebody can take its place, or when there are too many anyway. */
+/**
+ * A dead server is removed only when somebody can take its place, or when there are too many anyway. One that lost its data
+ * can take its own place then.
+ */
 function removeDead(
   input: RolesInput,
   list: SignedOf<'members'>,
   servers: readonly NodeAssignment[],
 ): RolesStep | undefined {
   const surplus = servers.length > largestOdd(input.spec.controlPlane)
-  if (input.spares.length === 0 && !surplus) return undefined
-  const dead = servers.find((server) => input.deaths.has(server.nodeId))
+  const isReplaceable = surplus || input.spares.length > 0
+  const dead = servers.find(
+    (server) => (isReplaceable || !input.deaths.has(server.nodeId)) && endOf(input, server) !== undefined,
+  )
   return dead && removalOfDead(input, list, dead)
 }
 
@@ -274,10 +309,9 @@ function removalOfDead(
   list: SignedOf<'members'>,
   dead: NodeAssignment,
 ): RolesStep | undefined {
-  const reason = 'dead: a majority of the voters has not heard of it for long'
-  const step = removal(input, list, dead, reason)
-  const proof = input.deaths.get(dead.nodeId)?.statements ?? []
-  return step && { ...step, evidence: [...step.evidence, ...proof] }
+  const end = endOf(input, dead)
+  const step = end && removal(input, list, dead, end.reason)
+  return step && { ...step, evidence: [...step.evidence, ...end.proof] }
 }
 
 function removal(
