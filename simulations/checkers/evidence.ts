@@ -7,8 +7,8 @@ import type { Violations } from './violations.ts'
 
 /**
  * S6, S7, S8: what a certified plan may change, counted anew and not by the production code. Nobody loses a role, a vote
- * or an address for silence alone: a majority of the voters signed that it is dead. A removal names a member of etcd, and
- * a control plane at rest is odd.
+ * or an address for silence alone: a majority of the voters signed that it is dead. A server may also lose its role by
+ * its own word that its data are gone. A removal names a member of etcd, and a control plane at rest is odd.
  */
 export function evidenceChecker(world: () => World, violations: Violations): Watcher {
   const seen = new Set<string>()
@@ -51,12 +51,13 @@ function flawsOf(before: ClusterPlan, after: ClusterPlan): readonly (readonly [I
       flaws.push(['S8', `${name(nodeId)} is retired on the word of no majority`])
   }
   if (before.header.phase !== 'active') return flaws
+  const isGone = (id: string): boolean => isDead(id) || confesses(before, after, id)
   const [was, is] = [serversOf(before), serversOf(after)]
   const wanted = after.body.spec.controlPlane
   const surplus = was.length > wanted - ((wanted + 1) % 2)
   for (const id of was) {
     const isOver = id === before.header.openChange?.node && isGivenUp(before, after)
-    if (!is.includes(id) && !surplus && !isDead(id) && !isOver)
+    if (!is.includes(id) && !surplus && !isGone(id) && !isOver)
       flaws.push(['S6', `${name(id)} loses its role on the word of no majority`])
   }
   const { openChange } = after.header
@@ -65,7 +66,12 @@ function flawsOf(before: ClusterPlan, after: ClusterPlan): readonly (readonly [I
   const open = before.header.openChange
   const goesOn = openChange?.node === open?.node && openChange?.kind === open?.kind
   const isCarriedOut = listsServers(before, after) || listsServersAndLeftover(before, after)
-  if (open !== null && !goesOn && !isGivenUp(before, after) && !isCarriedOut)
+  const isOvertaken =
+    open?.kind === 'remove' &&
+    openChange?.kind === 'remove' &&
+    was.includes(openChange.node) &&
+    isGone(openChange.node)
+  if (open !== null && !goesOn && !isGivenUp(before, after) && !isCarriedOut && !isOvertaken)
     flaws.push(['S6', `the change of ${name(open.node)} ends before etcd has carried it out`])
   const gaveUp = before.header.openChange?.kind === 'add' && is.length < was.length
   const stayed = before.header.openChange === null && is.length === was.length
@@ -81,7 +87,7 @@ function serversOf(plan: ClusterPlan): readonly string[] {
 /** Whether an addition ends because its node, or another server that etcd would need for it, is dead. */
 function isGivenUp(before: ClusterPlan, after: ClusterPlan): boolean {
   const isOver = before.header.openChange?.kind === 'add' && after.header.openChange === null
-  return isOver && serversOf(before).some((id) => attests(before, after, id))
+  return isOver && serversOf(before).some((id) => attests(before, after, id) || confesses(before, after, id))
 }
 
 /** Whether the evidence of `after` shows that etcd's voters are the servers of `before`, and nobody else. */
@@ -117,6 +123,14 @@ function listsServersAndLeftover(before: ClusterPlan, { header, body }: ClusterP
       !(open?.kind === 'remove' && statement.members.some((member) => member.id === open.etcdMemberId))
     )
   })
+}
+
+/** Whether a server says itself in `after` that the data of its member of etcd are gone. */
+function confesses({ header }: ClusterPlan, { body }: ClusterPlan, subject: string): boolean {
+  return body.evidence.some(
+    ({ statement, signer }) =>
+      statement.kind === 'lost' && signer === subject && statement.generation === header.generation,
+  )
 }
 
 /** Whether a majority of the voters of `before` signed in `after` that this node is dead. */

@@ -1,13 +1,13 @@
-import type { Register } from '../../src/core/consensus/register.ts'
 import type { CertifiedHeader, CertifiedPlan } from '../../src/core/model/plan.ts'
 import type { NodeView } from '../../src/core/node.ts'
 import type { Machine } from '../world/machine.ts'
 import type { World } from '../world/world.ts'
 
+/** Why nothing can be asked of what is left. */
+export type Excused = { readonly kind: 'excused'; readonly why: string }
+
 /** A healed core that must form or go on, or why nothing can be asked of it. */
-export type HealedCore =
-  | { readonly kind: 'core'; readonly machines: readonly number[] }
-  | { readonly kind: 'excused'; readonly why: string }
+export type HealedCore = { readonly kind: 'core'; readonly machines: readonly number[] } | Excused
 
 /**
  * The machines to heal at the horizon: the plan's core, and as many more as the protocol itself asks for: all founders
@@ -59,8 +59,6 @@ export function coreToHeal(world: World, forked: boolean): HealedCore {
 function beforeCharter(world: World): HealedCore {
   const { plan, identities } = world
   const { bootstrap } = plan
-  if (isBornWithoutMajority(world))
-    return { kind: 'excused', why: 'a majority of those who voted for the charter lost their disks' }
   const everybody = Array.from({ length: plan.nodes }, (_, index) => index)
   if (world.distrusted.size > 0) return { kind: 'excused', why: 'a founder is listened to no more' }
   const lost = world.machines.some(
@@ -80,17 +78,6 @@ function beforeCharter(world: World): HealedCore {
       return { kind: 'excused', why: 'too many identities for this setting' }
   }
   return { kind: 'core', machines: everybody }
-}
-
-/** Whether a charter that was accepted, and may be chosen yet, names voters of whom most are no more. */
-function isBornWithoutMajority({ machines }: World): boolean {
-  const documents = machines.flatMap(({ disk }) => disk.document ?? [])
-  const alive = new Set(documents.map(({ identity }) => identity.id))
-  return documents.some(({ values }) => {
-    const voters = (values.register as Register | undefined)?.accepted?.plan.header.voters ?? []
-    const left = voters.filter((voter) => alive.has(voter)).length
-    return voters.length > 0 && 2 * left <= voters.length
-  })
 }
 
 /** Adds machines until a majority is in; false if too many of them are nowhere. */
@@ -122,7 +109,7 @@ function isHalted(view: NodeView): boolean {
   return (
     view.quarantine !== undefined ||
     view.consensus.rolledBack ||
-    ['ForeignData', 'CaMismatch', 'EtcdDataLost', 'EtcdNameTaken', 'K3sMissing'].includes(reason)
+    ['ForeignData', 'CaMismatch', 'EtcdNameTaken', 'K3sMissing'].includes(reason)
   )
 }
 

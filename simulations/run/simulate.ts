@@ -6,6 +6,7 @@ import { evidenceChecker } from '../checkers/evidence.ts'
 import { executionChecker } from '../checkers/execution.ts'
 import { lineageChecker } from '../checkers/lineage.ts'
 import type { Lineages } from '../checkers/lineage.ts'
+import type { Excused } from '../checkers/liveness.ts'
 import { agree, coreToHeal, lacks } from '../checkers/liveness.ts'
 import { namingChecker } from '../checkers/naming.ts'
 import { plannerChecker } from '../checkers/planner.ts'
@@ -77,10 +78,9 @@ export function simulate(plan: Plan, options: SimulateOptions = {}): SimulatedRu
   if (plan.crypto === 'real') coverage.count('real keys and bytes')
 
   while (!violations.any && timeline.step(plan.horizonMs)) checkForks(world, lineages, violations)
-  const forked = isForked(lineages)
-  const healed = violations.any ? undefined : coreToHeal(world, forked)
-  let allActiveMs: number | undefined
-  if (healed?.kind === 'core') allActiveMs = converge(world, healed.machines, lineages, violations)
+  const healed = violations.any ? undefined : coreToHeal(world, isForked(lineages))
+  const outcome = healed?.kind === 'core' ? converge(world, healed.machines, lineages, violations) : healed
+  const allActiveMs = outcome?.kind === 'formed' ? outcome.at : undefined
   if (allActiveMs !== undefined) coverage.count('healed and formed')
   if (allActiveMs !== undefined && healed?.kind === 'core') {
     const advance = (until: number): boolean => {
@@ -90,10 +90,10 @@ export function simulate(plan: Plan, options: SimulateOptions = {}): SimulatedRu
     const random = stream(plan.seed, 'trials')
     const time = { now: () => timeline.now, advance, random }
     for (const trial of plan.trials ?? []) {
-      const outcome = runTrial(trial, new TrialSite(world, healed.machines), time)
-      if (outcome.kind === 'well') coverage.count(outcome.seen)
-      if (outcome.kind === 'broken' && !violations.any)
-        violations.add(outcome.invariant, timeline.now, -1, outcome.text)
+      const verdict = runTrial(trial, new TrialSite(world, healed.machines), time)
+      if (verdict.kind === 'well') coverage.count(verdict.seen)
+      if (verdict.kind === 'broken' && !violations.any)
+        violations.add(verdict.invariant, timeline.now, -1, verdict.text)
     }
   }
 
@@ -108,7 +108,7 @@ export function simulate(plan: Plan, options: SimulateOptions = {}): SimulatedRu
       violations: violations.all,
       premise,
       forked: isForked(lineages),
-      excused: healed?.kind === 'excused' ? healed.why : '',
+      excused: outcome?.kind === 'excused' ? outcome.why : '',
       coverage: coverage.counts,
       formation: { charterMs: lineages.charterAt, activeMs: lineages.activeAt, allActiveMs },
       spreadsMs: lineages.spreadsOver(plan.nodes),
@@ -118,13 +118,16 @@ export function simulate(plan: Plan, options: SimulateOptions = {}): SimulatedRu
   }
 }
 
-/** Lets the healed core run until nothing is lacking; when that was, or undefined with a violation. */
+/**
+ * Lets the healed core run until nothing is lacking. Where its patience ends first it is judged by the world as it is then: a plan
+ * that is certified after the healing may need what the faults before it took. Undefined with a violation.
+ */
 function converge(
   world: World,
   core: readonly number[],
   lineages: Lineages,
   violations: Violations,
-): number | undefined {
+): { readonly kind: 'formed'; readonly at: number } | Excused | undefined {
   const { plan, timeline } = world
   world.heal(core)
   const end = plan.horizonMs + plan.patienceMs
@@ -132,10 +135,11 @@ function converge(
     while (!violations.any && timeline.step(look)) checkForks(world, lineages, violations)
     if (violations.any) return undefined
     if (!lacking(world, core).some(({ missing }) => missing !== undefined) && agree(world, core))
-      return timeline.now
+      return { kind: 'formed', at: timeline.now }
   }
   // Two charters may have been certified before the horizon and found out after it.
-  if (isForked(lineages)) return undefined
+  const asked = coreToHeal(world, isForked(lineages))
+  if (asked.kind === 'excused') return asked
   for (const { index, missing } of lacking(world, core)) {
     if (missing !== undefined) violations.add(missing.invariant, timeline.now, index, missing.text)
   }

@@ -443,10 +443,11 @@ export class ClusterNode {
       else this.#outbox.push(effect)
     }
     if (decision === undefined) return
-    const { initialised, ready, members } = decision.say
+    const { initialised, ready, members, lost } = decision.say
     if (initialised !== undefined) this.#words.say({ kind: 'initialised', ...initialised })
     if (ready !== undefined) this.#words.say({ kind: 'ready', ...ready })
     if (members !== undefined) this.#words.say({ kind: 'members', ...members })
+    if (lost !== undefined) this.#words.say({ kind: 'lost', ...lost })
     const { phase, note } = decision
     const etcd = this.#execution.observation?.members ?? this.#membership.own().record.etcd
     this.#membership.update({ phase, note, etcd }, this.#moment.now)

@@ -5,6 +5,7 @@ import type { ClusterPlan } from '../model/plan.ts'
 import type {
   EtcdMember,
   InitialisedStatement,
+  LostStatement,
   MembersStatement,
   ReadyStatement,
 } from '../model/statement.ts'
@@ -51,6 +52,7 @@ export interface K3sStatements {
   readonly initialised?: Pick<InitialisedStatement, 'grant' | 'caHash'>
   readonly ready?: Pick<ReadyStatement, 'grant' | 'caHash' | 'members'>
   readonly members?: Pick<MembersStatement, 'generation' | 'members'>
+  readonly lost?: Pick<LostStatement, 'generation' | 'memberId'>
 }
 
 /**
@@ -84,7 +86,8 @@ const hints: Readonly<Record<HaltReason, string>> = {
   ForeignData: 'Move /var/lib/rancher/k3s away, or order `reset --forget` for the former cluster.',
   CaMismatch: 'Another cluster answers or left files here: look at `muster status` on the servers.',
   InitialiserLostData: 'The voters give the grant to another team by themselves; nothing to do.',
-  EtcdDataLost: 'The servers remove the old etcd member when this node is given up as dead.',
+  EtcdDataLost:
+    'The servers remove the old etcd member by themselves, if etcd has a quorum; this node joins anew then.',
   EtcdNameTaken: 'The servers remove the old etcd member; this node joins then.',
 }
 

@@ -73,9 +73,16 @@ function mayJoin(
 ): { readonly record: K3sRecord; readonly blocked?: K3sDecision } {
   const { openChange } = input.plan.header
   const own = assignmentOf(input.plan.body, input.self)?.address4
-  if ((record.memberId !== '' || record.stated) && absence(input, record) !== 'absent') {
-    const message = `etcd lists this node as ${record.memberId}, but its data are gone`
-    return { record, blocked: halt(record, 'EtcdDataLost', message) }
+  const member = absence(input, record)
+  if ((record.memberId !== '' || record.stated) && member !== 'absent') {
+    const { memberId } = record
+    const halted = halt(record, 'EtcdDataLost', `etcd lists this node as ${memberId}, but its data are gone`)
+    const lost = { generation: input.plan.header.generation, memberId }
+    // What was not seen in a list may be no member any more, and needs no removal.
+    return {
+      record,
+      blocked: memberId !== '' && member === 'present' ? { ...halted, say: { lost } } : halted,
+    }
   }
   const lists = freshLists(input).flatMap((list) => list.members)
   if (lists.some((member) => member.address === own && member.name !== '')) {

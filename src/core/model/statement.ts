@@ -55,6 +55,13 @@ export interface MembersStatement extends StatementBase {
   readonly members: readonly EtcdMember[]
 }
 
+/** "My member of etcd is lost: its data are gone from my disk." A server's own word, under this plan. */
+export interface LostStatement extends StatementBase {
+  readonly kind: 'lost'
+  readonly generation: number
+  readonly memberId: string
+}
+
 /** An operator's order, signed with the operator key (the signer is that key in hex, not a node). */
 export interface SpecStatement extends StatementBase {
   readonly kind: 'spec'
@@ -98,6 +105,7 @@ export type Statement =
   | StalledStatement
   | DeadStatement
   | MembersStatement
+  | LostStatement
   | SpecStatement
   | WithoutStatement
   | MovedStatement

@@ -96,6 +96,7 @@ const statement: Codec<Statement> = tagged<'kind', Statement>('kind', {
   stalled: struct({ kind: oneOf('stalled'), ...base, grant: count }),
   dead: struct({ kind: oneOf('dead'), ...base, subject: id, incarnation: count }),
   members: struct({ kind: oneOf('members'), ...base, generation: count, members: etcdMembers }),
+  lost: struct({ kind: oneOf('lost'), ...base, generation: count, memberId: hex }),
   spec: struct({ kind: oneOf('spec'), ...base, serial: count, spec: specCodec }),
   moved: struct({ kind: oneOf('moved'), ...base, boot: hex }),
   silent: struct({ kind: oneOf('silent'), ...base, subject: id, boot: hex }),

@@ -118,6 +118,7 @@ export function isPending(statement: Statement, { header, body }: ClusterPlan): 
     case 'dead':
       return body.assignments.some((assignment) => assignment.nodeId === statement.subject)
     case 'members':
+    case 'lost':
       return statement.generation >= header.generation
     case 'spec':
       return statement.serial > body.operatorSerial
@@ -145,6 +146,7 @@ export function isPast(statement: Statement, { header, body }: ClusterPlan): boo
       return statement.grant < newest || (statement.grant === newest && header.phase !== 'granted')
     }
     case 'members':
+    case 'lost':
       return statement.generation < header.generation
     case 'spec':
       return statement.serial <= body.operatorSerial
@@ -161,7 +163,8 @@ export function isPast(statement: Statement, { header, body }: ClusterPlan): boo
 function isOlder(said: Statement, held: Statement): boolean {
   if ((said.kind === 'without' || said.kind === 'spec') && held.kind === said.kind)
     return said.serial < held.serial
-  if (said.kind === 'members' && held.kind === said.kind) return said.generation < held.generation
+  if ((said.kind === 'members' || said.kind === 'lost') && held.kind === said.kind)
+    return said.generation < held.generation
   return said.kind === 'dead' && held.kind === said.kind && said.incarnation < held.incarnation
 }
 
@@ -178,6 +181,7 @@ function keyOf({ statement, signer }: SignedStatement): string {
     case 'keep':
       return `keep ${statement.subject} ${signer}`
     case 'members':
+    case 'lost':
     case 'moved':
     case 'spec':
     case 'without':

@@ -342,6 +342,8 @@ function describe(word: Word): string {
       return `nothing was heard of ${shortId(word.subject)} for too long`
     case 'members':
       return `etcd lists ${word.members.length} members`
+    case 'lost':
+      return `the data of etcd member ${word.memberId} are gone from this machine`
     case 'moved':
       return 'this key woke up on other hardware: asking the voters whether they hear the original'
     case 'silent':

@@ -85,6 +85,19 @@ export function provenDeaths(
   return proofs
 }
 
+/** Nodes that say themselves, under this very plan, that the data of their member of etcd are gone. */
+export function lostMembers(
+  statements: readonly SignedStatement[],
+  parent: PlanHeader,
+): ReadonlyMap<NodeId, SignedOf<'lost'>> {
+  const said = statementsOf(statements, 'lost', parent)
+  return new Map(
+    said.flatMap((signed) =>
+      signed.statement.generation === parent.generation ? [[signed.signer, signed] as const] : [],
+    ),
+  )
+}
+
 /** A majority of the voters who see no progress of the present grant, or undefined. */
 export function stalledProof(
   statements: readonly SignedStatement[],

@@ -6,6 +6,7 @@ import {
   isDoneButForLeftovers,
   isExactly,
   isMemberOf,
+  lostMembers,
   memberLists,
   provenDeaths,
   serversOf,
@@ -41,12 +42,14 @@ export function judgeControlPlane(parent: ClusterPlan, plan: ClusterPlan): Flaw 
     was?.kind === 'add' && is === null && demoted.length === 1 && demoted[0]?.nodeId === was.node
   if (givenUp) {
     if (promoted.length > 0) return flaw('OneChange', 'an addition is given up in a plan of its own')
-    const proven = provenDeaths(plan.body.evidence, parent.header)
-    return before.some(({ nodeId }) => proven.has(nodeId))
+    return before.some(({ nodeId }) => isOver(parent, plan, nodeId))
       ? undefined
-      : flaw('GivenUpUnproven', 'an addition is given up only when its node or another server is dead')
+      : flaw(
+          'GivenUpUnproven',
+          'an addition is given up only when its node or another server is dead or lost its data',
+        )
   }
-  if (was !== null && !isDone(parent, was, is, lists)) {
+  if (was !== null && !isDone(parent, was, is, lists) && !isOvertaken(parent, plan, was, is)) {
     return flaw('ChangeNotDone', 'a change closes only on a member list that equals the control plane')
   }
   if (is === null) {
@@ -69,6 +72,28 @@ function isDone({ body }: ClusterPlan, was: OpenChange, is: OpenChange | null, l
     ({ statement: { members } }) =>
       isExactly(members, servers) ||
       (removesLeftover && isDoneButForLeftovers(members, was, body.assignments)),
+  )
+}
+
+/** Whether a majority of the voters attests that a node is dead, or the node itself that its etcd member is. */
+function isOver({ header }: ClusterPlan, { body }: ClusterPlan, node: NodeId, memberId?: string): boolean {
+  if (provenDeaths(body.evidence, header).has(node)) return true
+  const lost = lostMembers(body.evidence, header).get(node)
+  return lost !== undefined && (memberId === undefined || lost.statement.memberId === memberId)
+}
+
+/** Whether a removal gives way to that of a server that died: etcd may be unable to carry out the first before the second. */
+function isOvertaken(
+  parent: ClusterPlan,
+  plan: ClusterPlan,
+  was: OpenChange,
+  is: OpenChange | null,
+): boolean {
+  return (
+    was.kind === 'remove' &&
+    is?.kind === 'remove' &&
+    assignmentOf(parent.body, is.node)?.role === 'control-plane' &&
+    isOver(parent, plan, is.node)
   )
 }
 
@@ -121,16 +146,16 @@ function judgeRemoval(
   }
   if (assignmentOf(plan.body, change.node)?.role !== 'worker')
     return flaw('OneChange', 'a removal makes its node a worker')
-  return mayRemove(parent, plan, change.node)
+  return mayRemove(parent, plan, change)
     ? undefined
     : flaw(
         'RemovedUnproven',
-        'a server is removed when it is dead, when the spec wants fewer, or when it is none',
+        'a server is removed when it is dead or lost its data, when the spec wants fewer, or when it is none',
       )
 }
 
-function mayRemove(parent: ClusterPlan, plan: ClusterPlan, node: NodeId): boolean {
+function mayRemove(parent: ClusterPlan, plan: ClusterPlan, { node, etcdMemberId }: OpenChange): boolean {
   const leftover = assignmentOf(parent.body, node)?.role === 'worker'
   const surplus = serversOf(parent.body.assignments).length > largestOdd(plan.body.spec.controlPlane)
-  return leftover || surplus || provenDeaths(plan.body.evidence, parent.header).has(node)
+  return leftover || surplus || isOver(parent, plan, node, etcdMemberId)
 }

@@ -9,10 +9,11 @@ import type { NextInput, Planned } from './context.ts'
 import { hasHalted, isPresent, isStable } from './context.ts'
 import type { HeaderChange } from './draft.ts'
 import { childPlan, withTeam } from './draft.ts'
-import type { DeathProof } from './evidence.ts'
+import type { DeathProof, SignedOf } from './evidence.ts'
 import {
   evidenceFits,
   isMemberOf,
+  lostMembers,
   memberLists,
   provenDeaths,
   readyProof,
@@ -46,6 +47,7 @@ interface Draft {
 interface Desk extends NextInput {
   readonly plan: ClusterPlan
   readonly deaths: ReadonlyMap<NodeId, DeathProof>
+  readonly lost: ReadonlyMap<NodeId, SignedOf<'lost'>>
   readonly present: (id: NodeId) => boolean
   readonly stable: (id: NodeId) => boolean
   readonly canServe: (id: NodeId) => boolean
@@ -109,6 +111,10 @@ function prepare(input: NextInput): Desk {
     ...input,
     plan,
     deaths,
+    // One whose data are there again says something else of itself.
+    lost: new Map(
+      [...lostMembers(input.statements, plan.header)].filter(([id]) => hasHalted(members.get(id))),
+    ),
     present: (id) => isPresent(members.get(id)),
     stable: (id) => isStable(members.get(id), input.now, promoteAfterMs),
     canServe: (id) => {
@@ -196,6 +202,7 @@ function controlPlane(desk: Desk, draft: Draft): Draft {
     spec: draft.spec,
     assignments: draft.assignments,
     deaths: desk.deaths,
+    lost: desk.lost,
     lists: memberLists(desk.statements, plan.header, plan.body).filter(({ signer }) => desk.present(signer)),
     etcdAnswers:
       desk.etcd === undefined || desk.etcd.members !== undefined || !isServer(plan.body, desk.self),

@@ -26,9 +26,12 @@ import { compareCandidates, largestOdd, pickSpread } from './fitness.ts'
 //      │                    │ list = plan: next
 //      │                    ▼
 //      └──open remove──▶ removing ── list = plan: next addition in the same plan
+//                         │    ▲
+//                         └────┘ a server died, and etcd removes nobody else before it: its removal takes the place
 //
 // An addition that was given up may enter etcd all the same. Its member is removed by a change of its own, which follows
-// another one as soon as that is carried out: a list would never equal the plan before.
+// another one as soon as that is carried out: a list would never equal the plan before. So is the member of a removal
+// whose place was taken.
 //
 // A change that leaves an even number of servers stays open until the next one opens in its place, so that
 // etcd has an odd size whenever nothing is under way (S7).
@@ -40,6 +43,8 @@ export interface RolesInput {
   readonly spec: ClusterSpec
   readonly assignments: readonly NodeAssignment[]
   readonly deaths: ReadonlyMap<NodeId, DeathProof>
+  /** Servers that have halted because the data of their etcd member are gone, by their own word. */
+  readonly lost: ReadonlyMap<NodeId, SignedOf<'lost'>>
   /** Lists that live servers read under the parent plan. */
   readonly lists: readonly SignedOf<'members'>[]
   /** False when this node itself sees that etcd has no quorum. */
@@ -95,10 +100,39 @@ export function nextRoles(input: RolesInput): RolesStep {
   const past = lists.find(({ statement }) => isDoneButForLeftovers(statement.members, open, assignments))
   const leftover = past && blocked(input, servers) === undefined ? removeLeftover(input, past) : undefined
   if (leftover !== undefined) return { ...leftover, words: [closed(open), ...leftover.words] }
-  const givenUp = open.kind === 'add' ? giveUp(input, open.node, servers) : undefined
-  if (givenUp !== undefined) return givenUp
+  const instead =
+    open.kind === 'add' ? giveUp(input, open.node, servers) : removeDeadFirst(input, open.node, servers)
+  if (instead !== undefined) return instead
   const doing = open.kind === 'add' ? 'joins' : 'is removed from'
   return same([`${shortId(open.node)} ${doing} etcd; waiting for a member list that equals the plan.`])
+}
+
+/** Why a server is none any more, and the proof of it. */
+interface End {
+  readonly what: 'died' | 'lost its data'
+  readonly reason: string
+  readonly proof: readonly SignedStatement[]
+}
+
+/** A majority's word that the server is dead, or its own word that the data of the member that etcd lists are gone. */
+function endOf({ deaths, lost, lists }: RolesInput, server: NodeAssignment): End | undefined {
+  const death = deaths.get(server.nodeId)
+  if (death !== undefined) {
+    const reason = 'dead: a majority of the voters has not heard of it for long'
+    return { what: 'died', reason, proof: death.statements }
+  }
+  const word = lost.get(server.nodeId)
+  const isListed = lists.some(({ statement: { members } }) =>
+    members.some((member) => member.id === word?.statement.memberId && isMemberOf(member, server)),
+  )
+  return word !== undefined && isListed
+    ? { what: 'lost its data', reason: 'the data of its etcd member are gone', proof: [word] }
+    : undefined
+}
+
+/** Whether the machine is there, and with it what it has of etcd. */
+function isUp(input: RolesInput, one: NodeAssignment): boolean {
+  return input.isPresent(one.nodeId) && endOf(input, one) === undefined
 }
 
 /**
@@ -106,24 +140,53 @@ export function nextRoles(input: RolesInput): RolesStep {
  * in nobody while one of its own is missing, and while the addition is open nobody may replace that one.
  */
 function giveUp(input: RolesInput, node: NodeId, servers: readonly NodeAssignment[]): RolesStep | undefined {
-  const { assignments, deaths, lists } = input
-  const step = (death: DeathProof, reason: string, word: string): RolesStep => ({
+  const { assignments, lists } = input
+  const step = (end: End, reason: string, word: string): RolesStep => ({
     changed: true,
     assignments: withRole(assignments, node, 'worker', reason),
     openChange: null,
-    evidence: death.statements,
+    evidence: end.proof,
     words: [`The addition of ${shortId(node)} is given up: ${word}.`],
   })
-  const own = deaths.get(node)
-  if (own !== undefined) return step(own, 'died before it had joined the control plane', 'it died')
   const added = servers.find((server) => server.nodeId === node)
-  const dead = servers.find((server) => server.nodeId !== node && deaths.has(server.nodeId))
-  const death = dead && deaths.get(dead.nodeId)
-  if (added === undefined || death === undefined || blocked(input, servers) !== undefined) return undefined
+  const own = added && endOf(input, added)
+  if (own !== undefined)
+    return step(own, `${own.what} before it had joined the control plane`, `it ${own.what}`)
+  const gone = servers.find((server) => server.nodeId !== node && endOf(input, server) !== undefined)
+  const end = gone && endOf(input, gone)
+  if (added === undefined || end === undefined || blocked(input, servers) !== undefined) return undefined
   const isKnown = lists.some(({ statement }) => statement.members.some((one) => isMemberOf(one, added)))
   if (isKnown || lists.length === 0) return undefined
-  const why = `${dead?.name ?? ''} died, and etcd takes in nobody before it is replaced`
-  return step(death, 'waits until a dead server is replaced', why)
+  const why = `${gone?.name ?? ''} ${end.what}, and etcd takes in nobody before it is replaced`
+  return step(end, `waits until a server that ${end.what} is replaced`, why)
+}
+
+/**
+ * etcd refuses a removal that would leave too few who answer. So where a server died while another one's removal was open, the dead
+ * one goes first, as long as etcd has a quorum. The other one's member is a leftover then, and is removed after it.
+ */
+function removeDeadFirst(
+  input: RolesInput,
+  leaving: NodeId,
+  servers: readonly NodeAssignment[],
+): RolesStep | undefined {
+  if (input.inGrace || !input.etcdAnswers) return undefined
+  const up = input.assignments.filter((one) => isUp(input, one))
+  if (servers.filter((server) => up.includes(server)).length >= majorityOf(servers.length)) return undefined
+  for (const list of input.lists) {
+    const { members } = list.statement
+    const voters = members.filter((member) => !member.learner)
+    const alive = voters.filter((member) => up.some((one) => isMemberOf(member, one)))
+    const dead = servers.find(
+      (server) => endOf(input, server) !== undefined && members.some((member) => isMemberOf(member, server)),
+    )
+    if (dead === undefined || alive.length < majorityOf(voters.length)) continue
+    if (strangers(input, members).length > 0) continue
+    const step = removalOfDead(input, list, dead)
+    const word = `etcd cannot remove ${shortId(leaving)} before ${dead.name}.`
+    if (step !== undefined) return { ...step, words: [word, ...step.words] }
+  }
+  return undefined
 }
 
 function closed(open: OpenChange): string {
@@ -144,16 +207,19 @@ function openNext(
   return (
     removeLeftover(input, list) ??
     replaceMissing(input, list, servers) ??
-    removeDead(input, list, servers) ??
-    removeSurplus(input, list, servers) ??
-    addServer(input, list, servers)
+    // A learner or a missing server means that etcd is in the middle of something: one change at a time.
+    (isExactly(members, servers)
+      ? (removeDead(input, list, servers) ??
+        removeSurplus(input, list, servers) ??
+        addServer(input, list, servers))
+      : undefined)
   )
 }
 
 /** Why nothing of the control plane may change now. */
 function blocked(input: RolesInput, servers: readonly NodeAssignment[]): string | undefined {
   if (input.inGrace) return 'Machines have just booted; the control plane is left alone for a while.'
-  const alive = servers.filter((server) => input.isPresent(server.nodeId)).length
+  const alive = servers.filter((server) => isUp(input, server)).length
   if (!input.etcdAnswers || alive < majorityOf(servers.length)) {
     return `etcd has no quorum: ${alive} of ${servers.length} servers are alive. Bring them back, or run \`muster recover\`.`
   }
@@ -205,26 +271,21 @@ function replaceMissing(
   }
 }
 
-/** A dead server is removed only when somebody can take its place, or when there are too many anyway. */
+/**
+ * A dead server is removed only when somebody can take its place, or when there are too many anyway. One that lost its data
+ * can take its own place then.
+ */
 function removeDead(
   input: RolesInput,
   list: SignedOf<'members'>,
   servers: readonly NodeAssignment[],
 ): RolesStep | undefined {
   const surplus = servers.length > largestOdd(input.spec.controlPlane)
-  if (input.spares.length === 0 && !surplus) return undefined
-  const dead = servers.find((server) => input.deaths.has(server.nodeId))
-  if (dead === undefined) return undefined
-  const step = removal(
-    input,
-    list,
-    servers,
-    dead,
-    'dead: a majority of the voters has not heard of it for long',
+  const isReplaceable = surplus || input.spares.length > 0
+  const dead = servers.find(
+    (server) => (isReplaceable || !input.deaths.has(server.nodeId)) && endOf(input, server) !== undefined,
   )
-  return (
-    step && { ...step, evidence: [...step.evidence, ...(input.deaths.get(dead.nodeId)?.statements ?? [])] }
-  )
+  return dead && removalOfDead(input, list, dead)
 }
 
 /** The spec wants fewer servers: the least fit of the fullest zone goes. */
@@ -239,22 +300,28 @@ function removeSurplus(
   const least = candidates.toSorted((a, b) => crowd(b) - crowd(a) || compareCandidates(b, a))[0]
   const victim = servers.find((server) => server.nodeId === least?.id)
   return (
-    victim &&
-    removal(input, list, servers, victim, `the spec wants ${largestOdd(input.spec.controlPlane)} servers`)
+    victim && removal(input, list, victim, `the spec wants ${largestOdd(input.spec.controlPlane)} servers`)
   )
+}
+
+function removalOfDead(
+  input: RolesInput,
+  list: SignedOf<'members'>,
+  dead: NodeAssignment,
+): RolesStep | undefined {
+  const end = endOf(input, dead)
+  const step = end && removal(input, list, dead, end.reason)
+  return step && { ...step, evidence: [...step.evidence, ...end.proof] }
 }
 
 function removal(
   input: RolesInput,
   list: SignedOf<'members'>,
-  servers: readonly NodeAssignment[],
   victim: NodeAssignment,
   reason: string,
 ): RolesStep | undefined {
-  const { members } = list.statement
-  const member = members.find((one) => isMemberOf(one, victim))
-  // A learner or a missing server means that etcd is in the middle of something: one change at a time.
-  if (member === undefined || !isExactly(members, servers)) return undefined
+  const member = list.statement.members.find((one) => isMemberOf(one, victim))
+  if (member === undefined) return undefined
   return {
     changed: true,
     assignments: withRole(input.assignments, victim.nodeId, 'worker', `left the control plane: ${reason}`),

@@ -282,7 +282,11 @@ describe('an active server', () => {
     const observation = { ...blank, caHash: secrets.caHash }
     const lists = [{ from: 'n2', generation: 2, members: allVoters }]
     const decision = decideK3s(inputOf({ plan: active, record, observation, lists }))
-    expect(decision).toMatchObject({ steps: [], condition: { reason: 'EtcdDataLost' } })
+    const lost = { generation: active.header.generation, memberId: record.memberId }
+    expect(decision).toMatchObject({ steps: [], condition: { reason: 'EtcdDataLost' }, say: { lost } })
+    const unseen = decideK3s(inputOf({ plan: active, record, observation, lists: [] }))
+    expect(unseen).toMatchObject({ condition: { reason: 'EtcdDataLost' }, say: {} })
+    expect(unseen.say.lost).toBeUndefined()
   })
 })
 

@@ -22,6 +22,11 @@ describe('a book of statements', () => {
       { kind: 'members', ...base, generation: 5, members: [] },
     ],
     [
+      'word of lost data',
+      { kind: 'lost', ...base, generation: 4, memberId: 'aa' },
+      { kind: 'lost', ...base, generation: 5, memberId: 'bb' },
+    ],
+    [
       'word of a death',
       { kind: 'dead', ...base, subject: id(2), incarnation: 1 },
       { kind: 'dead', ...base, subject: id(2), incarnation: 3 },
