@@ -8,8 +8,8 @@ export default defineConfig({
   test: {
     include: ['test/vm/**/*.vm.ts'],
     // Longer than all waits of one test together: it is the wait that fails which says what was lacking.
-    testTimeout: 1_800_000 * factor,
-    hookTimeout: 1_800_000 * factor,
+    testTimeout: 3_600_000 * factor,
+    hookTimeout: 3_600_000 * factor,
     pool: 'forks',
     fileParallelism: false,
     sequence: { concurrent: false },

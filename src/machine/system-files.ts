@@ -67,7 +67,7 @@ ForwardToSyslog=no
     path: '/usr/lib/systemd/system.conf.d/muster.conf',
     text: `# A machine that hangs is restarted by its hardware, while it runs and while it goes down.
 [Manager]
-RuntimeWatchdogSec=30s
+RuntimeWatchdogSec=3min
 RebootWatchdogSec=3min
 # A machine that is slow (emulated, or busy with others) is not made quicker by killing what it starts.
 DefaultTimeoutStartSec=5min

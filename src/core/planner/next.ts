@@ -25,7 +25,7 @@ import { candidate, serverObstacle } from './fitness.ts'
 import { enrol } from './newcomers.ts'
 import { nextRoles } from './roles.ts'
 import { pendingSpec } from './spec-change.ts'
-import { chooseOtherTeam, chooseTeam } from './team.ts'
+import { chooseOtherTeam, chooseTeam, teamMax } from './team.ts'
 import { nextVoters, voterForInitialiser } from './voters.ts'
 
 /** A plan in the making: each step takes the draft and returns a better one. */
@@ -49,6 +49,8 @@ interface Desk extends NextInput {
   readonly deaths: ReadonlyMap<NodeId, DeathProof>
   readonly lost: ReadonlyMap<NodeId, SignedOf<'lost'>>
   readonly present: (id: NodeId) => boolean
+  /** Silent, and not held for dead yet: that lasts for a few probes only. */
+  readonly suspected: (id: NodeId) => boolean
   readonly stable: (id: NodeId) => boolean
   readonly canServe: (id: NodeId) => boolean
   readonly candidateOf: (id: NodeId) => Candidate
@@ -116,6 +118,7 @@ function prepare(input: NextInput): Desk {
       [...lostMembers(input.statements, plan.header)].filter(([id]) => hasHalted(members.get(id))),
     ),
     present: (id) => isPresent(members.get(id)),
+    suspected: (id) => members.get(id)?.liveness === 'suspect',
     stable: (id) => isStable(members.get(id), input.now, promoteAfterMs),
     canServe: (id) => {
       const facts = factsOf(id)
@@ -173,6 +176,14 @@ function grant(desk: Desk, draft: Draft): Draft {
   const chosenBefore = draft.assignments
     .filter((one) => one.role === 'control-plane')
     .map((one) => one.nodeId)
+  const doubtful = former === null ? chosenBefore.filter(desk.suspected) : []
+  if (doubtful.length > 0 && eligible.length < Math.min(chosenBefore.length, teamMax)) {
+    const names = doubtful.map((id) => shortId(id)).join(', ')
+    return {
+      ...draft,
+      waits: [...draft.waits, `Waiting whether ${names}, of the first team, can still be heard.`],
+    }
+  }
   const team =
     former === null ? chooseTeam({ ...choice, chosenBefore }) : chooseOtherTeam(choice, former.team)
   if (team === undefined) {

@@ -2,6 +2,9 @@ import type { NodeId } from '../model/ids.ts'
 import type { Candidate } from './fitness.ts'
 import { compareCandidates, pickSpread } from './fitness.ts'
 
+/** Servers that join before the cluster is active, the first one included. */
+export const teamMax = 3
+
 /** Who may make the k3s cluster, and who may join before it is active. */
 export interface TeamInput {
   /** Present nodes that can run a server. */

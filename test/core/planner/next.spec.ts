@@ -54,6 +54,26 @@ describe('birth', () => {
     expect(site.servers()).toEqual(site.chain().grant?.team)
   })
 
+  it('waits for the first team as long as one of it is only suspected, and no longer', () => {
+    const site = new Site(3).born()
+    const silent = site.servers()[1] ?? ''
+    site.set(silent, { liveness: 'suspect' })
+    const waiting = site.next()
+    expect(waiting.kind).toBe('nothing')
+    if (waiting.kind === 'nothing') expect(waiting.reasons.join()).toContain('can still be heard')
+    site.set(silent, { liveness: 'dead' })
+    const alone = site.next()
+    expect(alone).toMatchObject({ kind: 'propose', plan: { header: { grant: { team: { length: 1 } } } } })
+    site.set(silent, { liveness: 'alive' })
+    expect(site.next()).toMatchObject({ plan: { header: { grant: { team: { length: 3 } } } } })
+  })
+
+  it('does not wait for one of the first team when others can take its place', () => {
+    const site = new Site(4).born()
+    site.set(site.servers()[1] ?? '', { liveness: 'suspect' })
+    expect(site.next()).toMatchObject({ plan: { header: { grant: { team: { length: 3 } } } } })
+  })
+
   it('gives no server to a machine that says it halted', () => {
     const site = new Site(4).born()
     const halted = site.servers()[0] ?? ''
