@@ -31,8 +31,8 @@ it.skipIf(isSkipped)(
       expect((await lab.status()).map(({ power }) => power)).toEqual(names.map(() => 'off'))
       const cutAt = performance.now()
       for (const name of names) await lab.start(name)
-      await reached(lab, 'active', 240)
-      report('active again', cutAt)
+      await reached(lab, 'ready', 360)
+      report('ready again', cutAt)
       const after = await settled(lab)
       expect(rolesOf(after)).toEqual(rolesOf(before))
       expect([...after.values()].map(({ plan }) => plan?.generation)).toEqual(
@@ -52,7 +52,9 @@ async function threeServers(lab: VmLab): Promise<Said> {
     const said = await vmStatuses(lab)
     const plans = new Set([...said.values()].map(({ plan }) => `${plan?.generation} ${plan?.hash}`))
     const servers = [...said.values()].filter(
-      ({ assignment, phase }) => assignment?.role === 'control-plane' && phase === 'ready',
+      ({ assignment, conditions }) =>
+        assignment?.role === 'control-plane' &&
+        conditions.some(({ type, status }) => type === 'K3sReady' && status === 'true'),
     )
     return servers.length === names.length && plans.size === 1 ? said : undefined
   })
