@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 
-// What `.ci/run` runs once the packages are there: the checks, the README's test command, the lab's tests. Every
-// part runs although one before it failed; the last line counts all of them.
+// What `.ci/run` runs once the packages are there: the checks, the README's test command, the lab's tests, and of the
+// stories of emulated machines as many as an hour has room for. Every part runs although one before it failed; the last line
+// counts all of them, and names what was left out.
 
 interface Report {
   readonly numPassedTests: number
@@ -19,12 +20,29 @@ interface Report {
   }[]
 }
 
+/** All parts before the machine tests take so long on a quiet machine with two processors, in seconds. */
+const quietSeconds = 1_300
+/** No machine test begins that would probably end later than this after the start, in seconds. */
+const limitSeconds = 3_540
+
+/** A machine test that takes longer than was left of it by so much is ended, in seconds. */
+const graceSeconds = 600
+
+/** The machine tests, those first that say most for their time; what each takes on the same quiet machine, in seconds. */
+const machineTests: readonly { readonly file: string; readonly seconds: number }[] = [
+  { file: 'test/vm/bad-image.vm.ts', seconds: 400 },
+  { file: 'test/vm/three-machines.vm.ts', seconds: 1_300 },
+  { file: 'test/vm/life.vm.ts', seconds: 800 },
+  { file: 'test/vm/power.vm.ts', seconds: 900 },
+]
+
 interface Count {
   passed: number
   failed: number
   readonly skipped: string[]
 }
 
+const startedAt = performance.now()
 const directory = mkdtempSync(join(tmpdir(), 'muster-ci-'))
 const count: Count = { passed: 0, failed: 0, skipped: [] }
 try {
@@ -32,6 +50,7 @@ try {
   runTests('test', ['npm', 'test', '--'])
   runCommand('explore', ['npm', 'run', 'explore'])
   runTests('test:lab', ['npm', 'run', 'test:lab', '--'])
+  runMachineTests()
 } finally {
   rmSync(directory, { recursive: true, force: true })
 }
@@ -52,7 +71,7 @@ function runCommand(name: string, argv: readonly string[]): void {
 
 /** A vitest run, counted test by test. */
 function runTests(name: string, argv: readonly string[]): void {
-  const file = join(directory, `${name.replaceAll(':', '-')}.json`)
+  const file = join(directory, `${name.replaceAll(/[: ]/g, '-')}.json`)
   const ok = run(name, [...argv, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`])
   const report = readReport(file)
   if (report === undefined) {
@@ -70,6 +89,27 @@ function runTests(name: string, argv: readonly string[]): void {
       if (status !== 'passed' && status !== 'failed') count.skipped.push(`${name}: ${fullName}`)
     }
   }
+}
+
+/** One file after another, as long as there is time: emulation takes minutes, and this machine may be a slow one. */
+function runMachineTests(): void {
+  const slowness = Math.max(1, secondsSinceStart() / quietSeconds)
+  for (const { file, seconds } of machineTests) {
+    const left = limitSeconds - secondsSinceStart()
+    const needed = seconds * slowness
+    if (needed > left) {
+      const note = `no time: ${(left / 60).toFixed(0)} min left, about ${(needed / 60).toFixed(0)} needed`
+      count.skipped.push(`test:vm: ${file} (${note})`)
+    } else {
+      // What hangs all the same is ended, with all that it started, and has failed.
+      const end = ['timeout', '--kill-after=60', (left + graceSeconds).toFixed(0)]
+      runTests(`test:vm ${basename(file)}`, [...end, 'npm', 'run', 'test:vm', '--', file])
+    }
+  }
+}
+
+function secondsSinceStart(): number {
+  return (performance.now() - startedAt) / 1_000
 }
 
 function run(name: string, argv: readonly string[]): boolean {

@@ -9,9 +9,9 @@ export const healthTimeoutSeconds = 600
 
 const nothingDurable = systemPaths.live
 
-/** Lines of a unit that gives the agent the processor first: its start is what counts. It waits so long, in seconds. */
+/** Lines of a unit that leaves the processor to the start of the agent or the installer, for so many seconds at most. */
 function agentFirst(seconds: number): string {
-  const waits = `[ $n -lt ${seconds} ] && [ ! -S /run/muster/agent.sock ] && [ ! -e ${nothingDurable} ]`
+  const waits = `[ $n -lt ${seconds} ] && [ ! -S /run/muster/agent.sock ] && [ ! -e ${systemPaths.progress} ]`
   return `ExecStartPre=/bin/sh -c 'n=0; while ${waits}; do sleep 1; n=$((n+1)); done'`
 }
 
@@ -143,7 +143,9 @@ Nice=10
     enable: true,
     text: `[Unit]
 Description=muster: installation on the disk of this machine
-After=muster-early.service systemd-udevd.service
+${earlyLines.join('\n')}
+# Its disks are there since the initrd; it waits for nothing else of the boot.
+After=muster-early.service systemd-udevd.service systemd-journald.socket
 Wants=systemd-udev-trigger.service
 ConditionPathExists=${nothingDurable}
 ConditionKernelCommandLine=muster.mode=live
