@@ -79,7 +79,7 @@ export async function raiseVms(options: VmOptions): Promise<VmState> {
     const network = options.network ?? 'dhcp'
     const accelerator = await probeAccelerator(options.iso, directory)
     const settings: MachineSettings = {
-      iso: await provideIso(options, directory, name, nodes),
+      iso: await provideIso(options, directory, name, nodes, accelerator),
       diskBytes: options.diskBytes ?? vmDefaults.diskMiB * 2 ** 20,
       memoryMiB: options.memoryMiB ?? vmDefaults.memoryMiB,
       processors: options.processors ?? 1,
@@ -139,18 +139,19 @@ async function provideIso(
   directory: string,
   name: string,
   nodes: number,
+  accelerator: Accelerator,
 ): Promise<string> {
   if (options.iso === '') return ''
   const iso = join(directory, 'muster.iso')
   copyFileSync(options.iso, iso, constants.COPYFILE_FICLONE)
-  const config = options.config ?? newConfig(directory, name, options.expect ?? nodes)
+  const config = options.config ?? newConfig(directory, name, options.expect ?? nodes, accelerator)
   writeFileSync(join(directory, 'config.yaml'), config, { mode: 0o600 })
   await options.inject(iso, config)
   return iso
 }
 
 /** A cloud-config with which a machine installs itself, restarts, and founds a cluster with its like. */
-function newConfig(directory: string, name: string, expect: number): string {
+function newConfig(directory: string, name: string, expect: number, accelerator: Accelerator): string {
   const tokenName = `vm-${name}`.slice(0, 32).replace(/-+$/, '')
   const { token, operatorKey } = newNetwork({ name: tokenName })
   writeFileSync(join(directory, 'operator.key'), `${operatorKey.privateKeyText}\n`, { mode: 0o600 })
@@ -164,8 +165,18 @@ muster:
   token: ${token}
   bootstrap:
     expect: ${expect}
-`
+${accelerator === 'tcg' ? patientTimers : ''}`
 }
+
+/** An emulated machine does everything twenty to fifty times as slowly, and should spend little of that on asking its like. */
+const patientTimers = `  timers:
+    probe_interval: 5s
+    probe_timeout: 3s
+    gossip_interval: 1s
+    leader_timeout: 20s
+    accept_timeout: 15s
+    init_timeout: 30m
+`
 
 /** The probe starts the kernel of the image that lies beside the ISO. */
 async function probeAccelerator(iso: string, directory: string): Promise<Accelerator> {
