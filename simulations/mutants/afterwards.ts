@@ -18,8 +18,8 @@ export const afterwardsMutants: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/planner/roles.ts',
-        find: 'if (input.spares.length === 0 && !surplus) return undefined',
-        replace: 'if (!surplus) return undefined',
+        find: 'const isReplaceable = surplus || input.spares.length > 0',
+        replace: 'const isReplaceable = surplus',
       },
     ],
     breaks: ['L3'],

@@ -123,12 +123,17 @@ export const plannerMutants: readonly Mutant[] = [
       },
       {
         file: 'src/core/planner/roles.ts',
+        find: '(isExactly(members, servers)\n      ?',
+        replace: '(members.length >= 0\n      ?',
+      },
+      {
+        file: 'src/core/planner/roles.ts',
         find: 'if (servers.length >= target || !isExactly(list.statement.members, servers)) return undefined',
         replace: 'if (servers.length >= target) return undefined',
       },
       {
         file: 'src/core/planner/judge-control-plane.ts',
-        find: 'if (was !== null && !isDone(parent, was, is, lists)) {',
+        find: 'if (was !== null && !isDone(parent, was, is, lists) && !isOvertaken(parent, plan, was, is)) {',
         replace: 'if (was !== null && lists.length < 0) {',
       },
       {

@@ -1,6 +1,7 @@
 import { decideK3s } from '../../../src/core/k3s/decide.ts'
 import type { K3sDecision, MemberList } from '../../../src/core/k3s/decision.ts'
 import { activeGrants, secretsFor } from '../../../src/core/k3s/record.ts'
+import type { K3sObservation } from '../../../src/core/k3s/types.ts'
 import type { Statement } from '../../../src/core/model/statement.ts'
 import { aboutOf, etcdMember, signed } from '../site.ts'
 import { act, changed } from './acting.ts'
@@ -37,7 +38,8 @@ function decide(rules: ExecutionRules, world: World, machine: Machine): K3sDecis
     plan,
     activeGrants: activeGrants(world.plans.slice(0, machine.generation + 1).map(({ header }) => header)),
     record: machine.record,
-    observation: observe(world, machine),
+    observation:
+      rules.without === 'etcd-has-the-last-word' ? observeByPlan(world, machine) : observe(world, machine),
     initialised: world.initialised[plan.header.grant?.number ?? 0],
     secrets: machine.secrets,
     lists: rules.without === 'etcd-has-the-last-word' ? listsByPlan(world, machine) : lists(world),
@@ -60,6 +62,16 @@ function lists(world: World): readonly MemberList[] {
     const { members } = observe(world, machine)
     return members === undefined ? [] : [{ from: machine.id, generation: machine.generation, members }]
   })
+}
+
+/** The mistake: who is no server by the plan is taken for one that etcd has removed. */
+function observeByPlan(world: World, machine: Machine): K3sObservation {
+  const seen = observe(world, machine)
+  const { header, body } = planOf(world, machine)
+  const role = body.assignments.find((one) => one.nodeId === machine.id)?.role
+  return header.phase === 'active' && role === 'worker' && seen.hasEtcdData
+    ? { ...seen, tombstone: true }
+    : seen
 }
 
 /** The mistake: the plan's control plane is taken for etcd's list. */
