@@ -127,11 +127,6 @@ export const plannerMutants: readonly Mutant[] = [
         replace: '(members.length >= 0\n      ?',
       },
       {
-        file: 'src/core/planner/roles.ts',
-        find: 'if (servers.length >= target || !isExactly(list.statement.members, servers)) return undefined',
-        replace: 'if (servers.length >= target) return undefined',
-      },
-      {
         file: 'src/core/planner/judge-control-plane.ts',
         find: 'if (was !== null && !isDone(parent, was, is, lists) && !isOvertaken(parent, plan, was, is)) {',
         replace: 'if (was !== null && lists.length < 0) {',

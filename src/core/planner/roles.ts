@@ -339,7 +339,7 @@ function addServer(
 ): RolesStep | undefined {
   const { spec, spares } = input
   const target = largestOdd(Math.min(spec.controlPlane, servers.length + spares.length))
-  if (servers.length >= target || !isExactly(list.statement.members, servers)) return undefined
+  if (servers.length >= target) return undefined
   const zones = servers.map((server) => input.candidateOf(server.nodeId).zone)
   const [spare] = pickSpread(spares, 1, zones)
   if (spare === undefined) return undefined

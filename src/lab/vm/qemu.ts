@@ -107,8 +107,8 @@ export function qemuArguments(
 }
 
 /**
- * How QEMU runs instructions. Emulated vector and crypto instructions are slower than the plain code that takes their place, and
- * the kernel loads drivers for each: an older processor starts sooner.
+ * How QEMU runs instructions. An emulated processor is an old one: the kernel loads drivers for the vector, crypto and
+ * virtualisation instructions of newer ones, and nothing is gained by emulating those.
  */
 export function acceleratorArguments(accelerator: MachineSettings['accelerator']): string[] {
   return accelerator === 'kvm'

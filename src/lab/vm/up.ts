@@ -168,7 +168,7 @@ muster:
 ${accelerator === 'tcg' ? patientTimers : ''}`
 }
 
-/** An emulated machine does everything twenty to fifty times as slowly, and should spend little of that on asking its like. */
+/** An emulated machine runs JavaScript about twenty times as slowly, and should spend little of that on asking its like. */
 const patientTimers = `  timers:
     probe_interval: 5s
     probe_timeout: 3s
