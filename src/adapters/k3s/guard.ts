@@ -29,6 +29,40 @@ export async function readAccess(exec: RunProgram): Promise<string> {
   }
 }
 
+/** What was read of the firewall is believed for so long. */
+const accessLastsMs = 15_000
+
+/** The door with a memory: it is asked at every look at k3s, and reading it starts a program. */
+export class ApiDoor {
+  readonly #exec: RunProgram
+  #known: { readonly key: string; readonly untilMs: number } | undefined
+  /** How often it was set: what was read before that is past. */
+  #sets = 0
+
+  constructor(exec: RunProgram) {
+    this.#exec = exec
+  }
+
+  /** Throws ERR_API_GUARD. */
+  async set(access: ApiAccess): Promise<void> {
+    try {
+      await setAccess(this.#exec, access)
+    } finally {
+      this.#sets += 1
+      this.#known = undefined
+    }
+  }
+
+  /** `accessKeyOf` the rule in place, read again now and then: somebody may have flushed the firewall. */
+  async read(): Promise<string> {
+    if (this.#known !== undefined && performance.now() < this.#known.untilMs) return this.#known.key
+    const sets = this.#sets
+    const key = await readAccess(this.#exec)
+    if (sets === this.#sets) this.#known = { key, untilMs: performance.now() + accessLastsMs }
+    return key
+  }
+}
+
 async function runNft(exec: RunProgram, args: readonly string[], input: string): ReturnType<RunProgram> {
   try {
     return await exec(['nft', ...args], { input, timeoutMs: 10_000 })

@@ -2,14 +2,14 @@ import { constants } from 'node:fs'
 import { access, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { agentTokenPath, apiPort, fingerprintOf, ownedPaths, tokenPath } from '../../core/k3s/files.ts'
-import type { ApiAccess, K3sObservation, K3sRole, K3sStep, K3sStepResult } from '../../core/k3s/types.ts'
+import type { K3sObservation, K3sRole, K3sStep, K3sStepResult } from '../../core/k3s/types.ts'
 import type { Distribution, RunProgram, ServiceManager, ServiceState, ServiceUnit } from '../../core/ports.ts'
 import { MusterError } from '../../errors.ts'
 import { hashOfCa, makeAuthority } from './authority.ts'
 import { exists, namesIn, readIfThere, readOwned, syncDirectory, writeDurably, writeOwned } from './disk.ts'
 import { EtcdGateway } from './etcd-gateway.ts'
 import { nodePasswordPath } from './node-password.ts'
-import { readAccess, setAccess } from './guard.ts'
+import { ApiDoor } from './guard.ts'
 import type { K3sLayout } from './layout.ts'
 import { layoutUnder } from './layout.ts'
 import { askLocal } from './local-https.ts'
@@ -43,8 +43,6 @@ const units = { server: 'k3s', agent: 'k3s-agent' } as const
 /** Port of the load balancer that every agent runs on the loopback address. */
 const agentProxyPort = 6444
 const kubeletHealthPort = 10_248
-/** What was read of the firewall is believed for so long. */
-const accessLastsMs = 15_000
 
 /** Runs k3s: the driver behind the port `Distribution`. */
 export function createK3s(components: K3sComponents, init: K3sInit): Distribution {
@@ -57,14 +55,15 @@ class K3sDriver implements Distribution {
   readonly #layout: K3sLayout
   readonly #loopback: string
   readonly #etcd: EtcdGateway
+  readonly #door: ApiDoor
   #version: string | undefined
-  #knownAccess: { key: string; untilMs: number } | undefined
 
   constructor(components: K3sComponents, init: K3sInit) {
     this.#components = components
     this.#init = init
     this.#layout = layoutUnder(init.root)
     this.#loopback = init.loopback ?? '127.0.0.1'
+    this.#door = new ApiDoor(components.exec)
     this.#etcd = new EtcdGateway(this.#layout, this.#loopback)
   }
 
@@ -87,12 +86,12 @@ class K3sDriver implements Distribution {
         return { kind: 'authority', grant: step.grant, secrets }
       }
       case 'configure':
-        await this.#setAccess(step.allow)
+        await this.#door.set(step.allow)
         await writeOwned(this.#init.root, step.files)
         return done
       case 'start': {
         // The door first: k3s binds its API to every address, and no one but the team may meet it (S14).
-        await this.#setAccess(step.allow)
+        await this.#door.set(step.allow)
         await this.#writeNodePassword()
         const changed = await writeOwned(this.#init.root, step.files)
         const unit = this.#unit(step.role)
@@ -115,26 +114,6 @@ class K3sDriver implements Distribution {
         return refusal === undefined ? done : { kind: 'failed', step: step.kind, detail: refusal }
       }
     }
-  }
-
-  async #setAccess(access: ApiAccess): Promise<void> {
-    try {
-      await setAccess(this.#components.exec, access)
-    } finally {
-      this.#knownAccess = undefined
-    }
-  }
-
-  /** The rule in place, read again now and then: somebody may have flushed the firewall. */
-  async #access(): Promise<string> {
-    const known = this.#knownAccess
-    if (known !== undefined && performance.now() < known.untilMs) return known.key
-    const reading = { key: '', untilMs: 0 }
-    this.#knownAccess = reading
-    reading.key = await readAccess(this.#components.exec)
-    // A door that was set meanwhile is read at the next look.
-    if (this.#knownAccess === reading) reading.untilMs = performance.now() + accessLastsMs
-    return reading.key
   }
 
   #unit(role: K3sRole): ServiceUnit {
@@ -219,7 +198,7 @@ class K3sDriver implements Distribution {
       tombstone: await exists(layout.tombstone),
       caHash: ca === undefined ? '' : hashOfCa(ca),
       configured: fingerprintOf(await readOwned(this.#init.root)),
-      access: await this.#access(),
+      access: await this.#door.read(),
       members,
     }
   }
