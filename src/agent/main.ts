@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import type { Components, LogFormat, Logger } from '../components.ts'
 import { createComponents, createLogger, isStreamFault, tokenPrimitives } from '../components.ts'
@@ -17,9 +16,6 @@ import { errorText, MusterError } from '../errors.ts'
 import { Agent } from './agent.ts'
 import { readConfigFiles } from './config-files.ts'
 import { ApiServer } from './api/server.ts'
-
-/** When all that a start needs was compiled, in milliseconds after it. */
-const compiledAfterMs = 30_000
 
 /** How `muster agent` was called. */
 export interface AgentOptions {
@@ -106,7 +102,6 @@ async function serve(
     logger.info({ reason: 'Started' }, 'the agent is up')
     notifier.notify({ ready: true, status: 'looking for other machines' })
     const beat = keepWatchdog(agent, api, components)
-    keepCompiled()
     const failure = await Promise.race([aborted(signal), agent.failure])
     clearInterval(beat)
     if (failure !== undefined) {
@@ -122,11 +117,6 @@ async function serve(
     await api.stop()
     await components.close()
   }
-}
-
-/** V8's cache is written at the end of a process, which a power cut never lets come: so also soon after a start. */
-function keepCompiled(): void {
-  setTimeout(flushCompileCache, compiledAfterMs).unref()
 }
 
 /** Tells the supervisor what is awaited, and that the loop lives: a loop that hangs is restarted. */

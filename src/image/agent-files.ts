@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { systemPaths } from '../core/install/layout.ts'
 import { MusterError } from '../errors.ts'
 import { runProgram } from './run.ts'
 import type { NewEntry } from './tar.ts'
 
 /** Top of the repository that this file lies in. */
 export const repository: string = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
+
+/** Where the program lies in an image. */
+const program = '/usr/lib/muster/muster.js'
 
 /**
  * The agent in an image: Node, the bundle, its native module, and the command. The bundle is made in `work`. Throws ERR_IMAGE_CHECKOUT where this is
@@ -26,10 +30,13 @@ export async function agentFiles(cache: string, work: string): Promise<readonly 
     mode,
     content: readFileSync(from),
   })
-  const command = '#!/bin/sh\nexec /usr/bin/node /usr/lib/muster/muster.js "$@"\n'
+  const command = `#!/bin/sh
+NODE_COMPILE_CACHE=${systemPaths.compiled} exec /usr/bin/node ${program} "$@"
+`
   return [
     file('usr/bin/node', await strippedNode(cache, node), 0o755),
-    file('usr/lib/muster/muster.js', bundle),
+    file(program.slice(1), bundle),
+    ...(await compiledFiles(node, bundle, work)),
     { path: 'usr/bin/muster', kind: 'file', mode: 0o755, content: Buffer.from(command) },
     {
       path: 'usr/lib/muster/package.json',
@@ -39,6 +46,27 @@ export async function agentFiles(cache: string, work: string): Promise<readonly 
     },
     ...nativeModule(file),
   ]
+}
+
+/** A smaller file of V8's cache holds a line of the compiler's own, and no program. */
+const compiledBytesMin = 10_000
+
+/** What V8 makes of the bundle: a slow machine would compile for seconds at every start of a command. */
+async function compiledFiles(node: string, bundle: string, work: string): Promise<readonly NewEntry[]> {
+  const directory = join(work, 'compiled')
+  const command = [node, '--random-seed=1', join(repository, 'scripts/precompile.ts'), bundle, program]
+  await runProgram(command, { environment: { NODE_COMPILE_CACHE: directory } })
+  const kept = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => ({ folder: basename(entry.parentPath), path: join(entry.parentPath, entry.name) }))
+    .filter(({ path }) => statSync(path).size >= compiledBytesMin)
+  const [found] = kept
+  if (found === undefined || kept.length > 1)
+    throw new MusterError('ERR_IMAGE_CONTENT', { detail: `V8 kept ${kept.length} programs instead of one` })
+  // The folder is named after Node's version, V8's, and the user who compiled; in the image that is root.
+  const folder = found.folder.replace(/-\d+$/, '-0')
+  const place = `${systemPaths.compiled.slice(1)}/${folder}/${basename(found.path)}`
+  return [{ path: place, kind: 'file', mode: 0o644, content: readFileSync(found.path) }]
 }
 
 /** koffi and its binary for this platform, and of them what is loaded. */

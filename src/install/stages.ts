@@ -28,6 +28,24 @@ export function checkDigest(file: string, expected: FileDigest): ByteStage {
   }
 }
 
+/** Passes bytes on that another stream has too, in pieces of the same sizes; throws ERR_IMAGE_DAMAGED where it has others. */
+export function equalTo(other: AsyncIterable<Uint8Array>, file: string): ByteStage {
+  return async function* (source) {
+    const others = other[Symbol.asyncIterator]()
+    let at = 0
+    for await (const chunk of source) {
+      const { value } = (await others.next()) as { readonly value: Uint8Array | undefined }
+      if (value === undefined || Buffer.compare(chunk, value) !== 0)
+        throw damaged(
+          file,
+          `within ${chunk.byteLength} bytes from byte ${at} it reads otherwise than its copy`,
+        )
+      at += chunk.byteLength
+      yield chunk
+    }
+  }
+}
+
 /** Cuts a stream into pieces of one size; the last may be shorter. */
 export function inChunks(size: number): ByteStage {
   return async function* (source) {

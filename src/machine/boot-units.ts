@@ -1,18 +1,18 @@
 import { systemPaths } from '../core/install/layout.ts'
 import { agentUnit, deviceUnit, earlyLines, packagedAgent } from './agent-unit.ts'
 
-/** Where V8 keeps what it compiled: beside the data, so that it outlives a boot. */
-const compileCache = `${systemPaths.persistent}/muster/compile-cache`
-
 /** Longest wait of the health check before the boot counts as bad, in seconds; below the unit's own limit. */
 export const healthTimeoutSeconds = 600
 
 const nothingDurable = systemPaths.live
 
-/** Lines of a unit that leaves the processor to the start of the agent or the installer, for so many seconds at most. */
+/**
+ * Lines of a unit that leaves the processor to the start of the agent or the installer, for so many seconds at most. It looks
+ * after 1, 2, 4, … seconds: a program that sleeps for one second costs a slow machine a good part of it.
+ */
 function agentFirst(seconds: number): string {
   const waits = `[ $n -lt ${seconds} ] && [ ! -S /run/muster/agent.sock ] && [ ! -e ${systemPaths.progress} ]`
-  return `ExecStartPre=/bin/sh -c 'n=0; while ${waits}; do sleep 1; n=$((n+1)); done'`
+  return `ExecStartPre=/bin/sh -c 'n=1; while ${waits}; do sleep $n; n=$((2*n)); done'`
 }
 
 /** A unit of the image. */
@@ -54,7 +54,6 @@ RemainAfterExit=yes
 ExecStart=/usr/bin/muster machine apply --early
 StandardOutput=journal+console
 StandardError=journal+console
-Environment=NODE_COMPILE_CACHE=${compileCache}
 # A command that hangs is ended by the program itself. A machine that is slow keeps its time, and one whose program was
 # killed tries again: a boot without its configuration helps nobody.
 TimeoutStartSec=1800
@@ -76,7 +75,7 @@ WantedBy=sysinit.target
     enable: true,
     text: agentUnit({
       ...packagedAgent,
-      compileCache,
+      compileCache: systemPaths.compiled,
       unitLines: [
         ...earlyLines,
         '# Not after the network: a link that comes later is noticed.',
@@ -100,7 +99,6 @@ ConditionPathExists=${systemPaths.stageWanted}network
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/usr/bin/muster machine apply --stage network
-Environment=NODE_COMPILE_CACHE=${compileCache}
 TimeoutStartSec=900
 
 [Install]
@@ -133,7 +131,6 @@ ConditionPathExists=${systemPaths.stageWanted}reconcile
 [Service]
 Type=oneshot
 ExecStart=/usr/bin/muster machine apply --stage reconcile
-Environment=NODE_COMPILE_CACHE=${compileCache}
 TimeoutStartSec=900
 Nice=10
 `,
@@ -180,11 +177,10 @@ FailureAction=reboot
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-${agentFirst(60)}
+${agentFirst(32)}
 ExecStart=/usr/bin/muster health --wait --bless --timeout ${healthTimeoutSeconds}
 StandardOutput=journal+console
 StandardError=journal+console
-Environment=NODE_COMPILE_CACHE=${compileCache}
 # For a check that hangs.
 TimeoutStartSec=${healthTimeoutSeconds + 120}
 
@@ -203,9 +199,8 @@ Conflicts=getty@tty1.service
 
 [Service]
 Type=exec
-${agentFirst(20)}
+${agentFirst(16)}
 ExecStart=/usr/bin/muster console --tty /dev/tty1 --log /dev/ttyS0
-Environment=NODE_COMPILE_CACHE=${compileCache}
 Restart=always
 RestartSec=5
 Nice=5

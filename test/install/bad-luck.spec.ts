@@ -1,10 +1,13 @@
 // Proves what each kind of bad luck ends in: which error, and that the machine still starts what it started before.
 import { describe, expect, it } from 'vitest'
 import { bootUntilSettled } from '../../src/core/install/boot-model.ts'
+import { partitionNames } from '../../src/core/install/layout.ts'
 import { encodeRecords, noRecords, parseRecords, withBlessing } from '../../src/core/install/records.ts'
 import { MusterError } from '../../src/errors.ts'
 import { bless, recordBoot, rollback } from '../../src/install/boot-records.ts'
+import { readTable, regionOf } from '../../src/install/inspect.ts'
 import { readInstallOptions } from '../../src/install/install-options.ts'
+import type { Step } from '../../src/install/steps.ts'
 import type { UpgradeInit } from '../../src/install/upgrade-image.ts'
 import { upgradeImage } from '../../src/install/upgrade-image.ts'
 import type { FakeImage } from './support/fake-image.ts'
@@ -193,6 +196,29 @@ describe('a disk', () => {
     await expect(install(machine, one)).rejects.toMatchObject({ code: 'ERR_DISK' })
     expect(await bootsOneOf([], { orNotInstalled: true })(machine.content)).toBeUndefined()
   })
+
+  it.each(['slotA', 'recovery'] as const)(
+    'that keeps %s otherwise than it was written is not installed',
+    async (name) => {
+      const pattern = new MemoryMachine(await installed(one))
+      const { offset } = regionOf((await readTable(pattern.disk))!, partitionNames[name], pattern.disk)!
+      const machine = new MemoryMachine(blankMachine)
+      const at = offset + one.root.length - 1
+      const rot = {
+        name: 'rot',
+        title: 'one bit changes',
+        run: async () =>
+          machine.disk.write(
+            at,
+            machine.disk.peek(at, 1).map((byte) => byte ^ 1),
+          ),
+      }
+      const reorder = (steps: readonly Step[]): readonly Step[] =>
+        steps.flatMap((step) => (step.name === 'verify' ? [rot, step] : [step]))
+      await expect(install(machine, one, { reorder })).rejects.toMatchObject({ code: 'ERR_IMAGE_DAMAGED' })
+      expect(await bootsOneOf([], { orNotInstalled: true })(machine.content)).toBeUndefined()
+    },
+  )
 
   it.each([1, 2, 3, 4])('that fails at write %i of an upgrade leaves the running version', async (failAt) => {
     let writes = 0

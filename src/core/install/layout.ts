@@ -78,6 +78,8 @@ export const systemPaths = {
   stageWanted: '/run/muster/stage-',
   /** JSON: how far an installation is, for the screen: {title, number, of, bytes?}, or {error}. Replaced whole. */
   progress: '/run/muster/install.json',
+  /** What V8 made of the program when the image was built: no machine compiles it again. */
+  compiled: '/usr/lib/muster/compiled',
   /** Public keys that may sign images, one file each. */
   imageKeys: '/usr/lib/muster/image-keys',
   /** os-release of the image: IMAGE_ID=muster, IMAGE_VERSION, MUSTER_EPOCH. */
