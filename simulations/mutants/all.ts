@@ -6,6 +6,7 @@ import { liarMutants } from './liars.ts'
 import { membershipMutants } from './membership.ts'
 import type { Mutant } from './mutant.ts'
 import { plannerMutants } from './planner.ts'
+import { removalMutants } from './removals.ts'
 
 /** Every seeded bug. */
 export const mutants: readonly Mutant[] = [
@@ -16,4 +17,5 @@ export const mutants: readonly Mutant[] = [
   ...k3sMutants,
   ...liarMutants,
   ...afterwardsMutants,
+  ...removalMutants,
 ]

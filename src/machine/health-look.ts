@@ -29,9 +29,15 @@ export async function lookAtHealth(root: string, socketPath: string): Promise<He
     mounts: writablePaths.map((path) => lookAtMount(root, path)),
     wallClock: Date.now(),
     links: links.length,
+    linksOn: links.filter((link) => isSwitchedOn(root, link)).length,
     linksUp: links.filter((link) => carrierOf(root, link)).length,
     agent: await askAgent(socketPath),
   }
+}
+
+/** By its flag IFF_UP: the system switches it on, whether there is a cable or not. */
+function isSwitchedOn(root: string, link: string): boolean {
+  return (Number(readIfThere(root, `/sys/class/net/${link}/flags`)?.trim() ?? 0) & 1) === 1
 }
 
 function carrierOf(root: string, link: string): boolean {

@@ -15,8 +15,8 @@ export interface HealthWait {
   readonly signal: AbortSignal
 }
 
-/** Between two looks. */
-const lookIntervalMs = 2_000
+/** Between two looks; longer on a slow machine, where each costs the agent seconds. */
+const lookIntervalMs = { min: 2_000, max: 10_000, perLook: 4 } as const
 /** A boot that is good for so long is called good: an agent that starts and ends in turns is not. */
 const holdMs = 10_000
 
@@ -32,6 +32,7 @@ export async function waitForHealth(wait: HealthWait): Promise<HealthOutcome> {
   let goodSince: number | undefined
   let said = ''
   for (;;) {
+    const startedAt = wait.now()
     const verdict = judgeHealth(await wait.look(), wait.baseline)
     const now = wait.now()
     if (verdict.verdict !== 'good') goodSince = undefined
@@ -45,6 +46,7 @@ export async function waitForHealth(wait: HealthWait): Promise<HealthOutcome> {
     said = line
     if (wait.signal.aborted) return { ...verdict, passed: false }
     if (now >= giveUpAt) return { ...verdict, passed: verdict.verdict === 'excused' }
-    await wait.sleep(lookIntervalMs)
+    const { min, max, perLook } = lookIntervalMs
+    await wait.sleep(Math.max(min, Math.min(max, perLook * (now - startedAt))))
   }
 }

@@ -16,6 +16,7 @@ const well: HealthObservation = {
   mounts: [],
   wallClock: Date.UTC(2026, 0, 1),
   links: 1,
+  linksOn: 1,
   linksUp: 1,
   agent: { connected: ['b'], k3sReady: true, servers: 3, serversAlive: 3, waiting: '' },
 }
@@ -74,9 +75,16 @@ describe('a look at a machine', () => {
 
   it('sees disks, links and the agent', async () => {
     machine = new DirectoryMachine()
-    for (const path of ['var/lib/muster', 'var/lib/rancher', 'sys/class/net/eth0/device'])
+    for (const path of [
+      'var/lib/muster',
+      'var/lib/rancher',
+      'sys/class/net/eth0/device',
+      'sys/class/net/eth1/device',
+    ])
       mkdirSync(join(machine.root, path), { recursive: true })
     machine.file('/sys/class/net/eth0/carrier', '1\n')
+    machine.file('/sys/class/net/eth0/flags', '0x1003\n')
+    machine.file('/sys/class/net/eth1/flags', '0x1002\n')
     machine.file('/sys/class/net/lo/carrier', '1\n')
     machine.file('/etc/muster/40_a.yaml', 'muster: {zone: a}\n')
     fake = new FakeAgent()
@@ -107,7 +115,8 @@ describe('a look at a machine', () => {
     const look = await lookAtHealth(machine.root, fake.socket)
     expect(look).toMatchObject({
       configured: true,
-      links: 1,
+      links: 2,
+      linksOn: 1,
       linksUp: 1,
       agent: { connected: ['c'], k3sReady: true, servers: 2, serversAlive: 1, waiting: 'x' },
     })

@@ -30,8 +30,9 @@ export interface HealthObservation {
   readonly mounts: readonly MountHealth[]
   /** The wall clock, milliseconds since 1970. */
   readonly wallClock: number
-  /** Physical links, and how many of them have a carrier. */
+  /** Physical links, how many of them are switched on, and how many of those have a carrier. */
   readonly links: number
+  readonly linksOn: number
   readonly linksUp: number
   readonly agent: AgentHealth | undefined
 }
@@ -120,10 +121,8 @@ function judgeMachine(observation: HealthObservation, baseline: HealthBaseline |
   }
 }
 
-function judgeNetwork(
-  { agent, links, linksUp }: HealthObservation,
-  baseline: HealthBaseline | null,
-): TierVerdict {
+function judgeNetwork(observation: HealthObservation, baseline: HealthBaseline | null): TierVerdict {
+  const { agent, links } = observation
   const known = textOf(baseline, 'peers').split(',').filter(Boolean)
   if (known.length === 0) {
     const reason = baseline === null ? 'nobody is known to have been there before' : 'it was alone before'
@@ -137,14 +136,14 @@ function judgeNetwork(
       reasons: [`${seen.length} of ${known.length} machines known before are connected`],
     }
   }
-  const linksBefore = Number(baseline?.['links'] ?? 0)
-  if (links > 0 && links >= linksBefore && linksUp === 0) {
+  if (isUnplugged(observation, baseline)) {
     return {
       tier: 'network',
       state: 'excused',
       reasons: ['no link has a carrier: the cable or the switch is out'],
     }
   }
+  const linksBefore = Number(baseline?.['links'] ?? 0)
   const missing = links < linksBefore ? `; ${linksBefore - links} of ${linksBefore} links are missing` : ''
   return {
     tier: 'network',
@@ -154,12 +153,12 @@ function judgeNetwork(
 }
 
 function judgeK3s(observation: HealthObservation, baseline: HealthBaseline | null): TierVerdict {
-  const { agent, links, linksUp } = observation
+  const { agent } = observation
   if (baseline?.['k3sReady'] !== true) {
     return { tier: 'k3s', state: 'good', reasons: ['k3s was not ready before either'] }
   }
   if (agent?.k3sReady === true) return { tier: 'k3s', state: 'good', reasons: ['k3s is ready'] }
-  if (links > 0 && linksUp === 0 && links >= Number(baseline['links'] ?? 0)) {
+  if (isUnplugged(observation, baseline)) {
     return { tier: 'k3s', state: 'excused', reasons: ['k3s needs the network, and no link has a carrier'] }
   }
   if (agent !== undefined && agent.servers > 0 && agent.serversAlive * 2 <= agent.servers) {
@@ -168,6 +167,14 @@ function judgeK3s(observation: HealthObservation, baseline: HealthBaseline | nul
   }
   const awaited = agent === undefined || agent.waiting === '' ? '' : `: ${agent.waiting}`
   return { tier: 'k3s', state: 'waiting', reasons: [`k3s was ready before and is not yet${awaited}`] }
+}
+
+/** The links are there and switched on, and nothing comes out of them: another image would not mend that. */
+function isUnplugged(
+  { links, linksOn, linksUp }: HealthObservation,
+  baseline: HealthBaseline | null,
+): boolean {
+  return linksOn > 0 && linksUp === 0 && links >= Number(baseline?.['links'] ?? 0)
 }
 
 function isFull({ freeShare }: MountHealth): boolean {

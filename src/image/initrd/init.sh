@@ -65,7 +65,16 @@ modprobe -a $(cat /etc/muster/modules) 2>/dev/null
 # fast; its vector instructions gain little, and under emulation they take two and a half times as long as plain code.
 grep -qw sha_ni /proc/cpuinfo && modprobe sha256_ssse3 2>/dev/null
 load_drivers
+load_drivers
 tell "drivers loaded"
+
+# Who opens a watchdog starts it, and one that is closed without the letter V goes on. systemd takes it over: an image that
+# hangs before it does is restarted, and has used up a try.
+if [ -e /dev/watchdog ]; then
+  : >/dev/watchdog && tell "watchdog started"
+else
+  tell "no watchdog is known: nothing would restart this machine if it hung"
+fi
 
 # --- disks ---------------------------------------------------------------------------------------------------
 

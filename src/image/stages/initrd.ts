@@ -2,10 +2,13 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { persistentPaths } from '../../core/install/layout.ts'
 import { runProgram } from '../run.ts'
 import { type CpioEntry, cpioArchive, entriesBelow } from './cpio.ts'
-import { alwaysLoaded } from './modules.ts'
+import { alwaysLoaded, watchdogOptions } from './modules.ts'
 
 /** The program of the initrd, beside this file in the source. */
 const script = new URL('../initrd/init.sh', import.meta.url)
+
+/** From the initrd's first drivers until systemd holds the watchdog; as long as systemd then has. */
+const watchdogSeconds = 180
 
 const applets =
   'awk cat chroot cut cp dd dmesg echo find grep head hexdump ln losetup ls mkdir mknod modprobe mount mv printf readlink reboot rm sed sh sleep sort switch_root sync tail test tr umount uname'.split(
@@ -45,12 +48,15 @@ function initrdEntries(tree: string): readonly CpioEntry[] {
   })
   return [
     ...entriesBelow(tree),
-    ...['dev', 'proc', 'sys', 'run', 'etc', 'etc/muster', 'sysroot', 'tmp'].map((path) => directory(path)),
+    ...['dev', 'proc', 'sys', 'run', 'etc', 'etc/modprobe.d', 'etc/muster', 'sysroot', 'tmp'].map((path) =>
+      directory(path),
+    ),
     // The kernel opens it for the first program before devtmpfs is mounted.
     { path: 'dev/console', mode: 0o020600, content: Buffer.alloc(0), device: [5, 1] },
     ...applets.map((name) => link(`bin/${name}`, 'busybox')),
     // The kernel calls it by this name when it needs a module.
     link('sbin/modprobe', '../bin/busybox'),
+    file('etc/modprobe.d/watchdog.conf', 0o644, watchdogOptions(watchdogSeconds)),
     file('etc/muster/modules', 0o644, `${alwaysLoaded.join('\n')}\n`),
     file('etc/muster/persistent', 0o644, `${persistentPaths.join('\n')}\n`),
     file('init', 0o755, readFileSync(script)),

@@ -17,6 +17,24 @@ export const alwaysLoaded: readonly string[] = [
   'sr_mod',
 ]
 
+/** Drivers of watchdogs on servers and in emulated machines, and how each is told after how many seconds it restarts the machine. */
+const watchdogTimes: Readonly<Record<string, string>> = {
+  i6300esb: 'heartbeat',
+  iTCO_wdt: 'heartbeat',
+  sp5100_tco: 'heartbeat',
+  hpwdt: 'soft_margin',
+  wdat_wdt: 'timeout',
+}
+
+const watchdogs: readonly string[] = Object.keys(watchdogTimes)
+
+/** Lines for modprobe: a watchdog that is on gives a slow machine this time to reach systemd, which takes it over. */
+export function watchdogOptions(seconds: number): string {
+  return Object.entries(watchdogTimes)
+    .map(([module, parameter]) => `options ${module} ${parameter}=${seconds}\n`)
+    .join('')
+}
+
 /** Loaded when a device asks for them, or another module. */
 export const onDemand: readonly string[] = [
   // Where disks and media hang.
@@ -54,6 +72,10 @@ export const onDemand: readonly string[] = [
   'usbhid',
   'hid_generic',
   'hyperv_keyboard',
+  // What restarts a machine that hangs, and the chips that Intel's hangs below.
+  ...watchdogs,
+  'lpc_ich',
+  'i2c_i801',
   // Firmware variables, and what the file systems ask the kernel's cryptography for.
   'efivarfs',
   'crc32c_generic',

@@ -11,6 +11,7 @@ const well: HealthObservation = {
   mounts: [{ path: '/config', writable: true, freeShare: 0.5 }],
   wallClock: Date.UTC(2026, 0, 1),
   links: 1,
+  linksOn: 1,
   linksUp: 1,
   agent,
 }
@@ -52,6 +53,8 @@ describe('a boot after an upgrade', () => {
   it('is excused without a carrier, and not without the link itself', () => {
     const silent = { ...well, linksUp: 0, agent: { ...agent, connected: [], k3sReady: false } }
     expect(judgeHealth(silent, before).verdict).toBe('excused')
+    // An image that leaves the link switched off would not see a cable either.
+    expect(judgeHealth({ ...silent, linksOn: 0 }, before).verdict).toBe('waiting')
     expect(judgeHealth({ ...silent, links: 0 }, before)).toMatchObject({
       verdict: 'waiting',
       awaited: expect.stringContaining('1 of 1 links are missing'),
@@ -94,6 +97,7 @@ describe('for every machine', () => {
     ),
     wallClock: fc.integer({ min: 0, max: 2_000_000_000_000 }),
     links: fc.nat(3),
+    linksOn: fc.nat(3),
     linksUp: fc.nat(3),
     agent: fc.option(
       fc.record({

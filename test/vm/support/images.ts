@@ -30,22 +30,33 @@ const script = (text: string): { text: string; mode: number } => ({
 })
 const file = (text: string): { text: string; mode: number } => ({ text, mode: 0o644 })
 
+/** A test has no ten minutes for each boot that is not good. */
+const impatient: Tree = {
+  'usr/lib/systemd/system/muster-health.service.d/impatient.conf': file(
+    '[Service]\nExecStart=\nExecStart=/usr/bin/muster health --wait --bless --timeout 60\n',
+  ),
+}
+
 const variants = {
   a: { version: '1.0.0', tree: {} },
   b: { version: '1.1.0', tree: {} },
   /** The first program ends at once: the kernel panics. */
   panics: { version: '1.2.1', tree: { 'usr/lib/systemd/systemd': script('exit 1') } },
-  /** The first program does nothing for ever. Nothing but a watchdog gets out of that. */
-  hangs: { version: '1.2.2', tree: { 'usr/lib/systemd/systemd': script('exec sleep 1000000') } },
+  /** The first program does nothing for ever. Only the watchdog gets out of that. */
+  hangs: {
+    version: '1.2.2',
+    tree: { 'usr/lib/systemd/systemd': script('echo "this image hangs" >/dev/console\nexec sleep 1000000') },
+  },
   /** No link ever gets an address. */
   'no-network': {
     version: '1.2.3',
     tree: {
       'usr/lib/systemd/system/systemd-networkd.service': file('[Service]\nExecStart=/bin/sleep infinity\n'),
+      ...impatient,
     },
   },
   /** k3s ends at once. */
-  'no-k3s': { version: '1.2.4', tree: { 'usr/local/bin/k3s': script('exit 1') } },
+  'no-k3s': { version: '1.2.4', tree: { 'usr/local/bin/k3s': script('exit 1'), ...impatient } },
 } as const satisfies Record<string, Variant>
 
 export type VariantName = keyof typeof variants

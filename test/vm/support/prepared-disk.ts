@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path'
 import { newNetwork } from '../../../src/agent/api/operator.ts'
 import { createInstaller } from '../../../src/components/installer.ts'
 import { configPaths, espPaths, partitionNames } from '../../../src/core/install/layout.ts'
+import type { HealthBaseline } from '../../../src/core/install/records.ts'
 import type { BootFacts } from '../../../src/core/install/slots.ts'
 import { imageCache } from '../../../src/image/build.ts'
 import { bless } from '../../../src/install/boot-records.ts'
@@ -29,8 +30,13 @@ import { isoOf, type VariantName } from './images.ts'
 
 const installer = createInstaller()
 
-/** Installs `good` on a file, says that it is good, and upgrades it to `next`. */
-export async function prepareDisk(disk: string, good: VariantName, next: VariantName): Promise<void> {
+/** Installs `good` on a file, says that it is good, and upgrades it to `next` on a machine that could do what `baseline` says. */
+export async function prepareDisk(
+  disk: string,
+  good: VariantName,
+  next: VariantName,
+  baseline: HealthBaseline | null = null,
+): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), 'muster-disk-'))
   try {
     writeFileSync(disk, '', { mode: 0o600 })
@@ -73,7 +79,7 @@ export async function prepareDisk(disk: string, good: VariantName, next: Variant
         boot,
         architecture: 'x86_64',
         runningEpoch: 0,
-        baseline: null,
+        baseline,
         force: false,
         onProgress: () => undefined,
       })

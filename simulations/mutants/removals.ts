@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs'
+import { planSchema } from '../plan/plan.ts'
+import type { Exposure, Mutant } from './mutant.ts'
+
+/** The site on which the simulator once found it in our own code. Only what the seed draws of other streams differs from run to run. */
+function foundOn(name: string): Exposure {
+  const text = readFileSync(new URL(`../corpus/${name}.json`, import.meta.url), 'utf8')
+  const plan = planSchema.parse(JSON.parse(text))
+  return { faults: 'clean', nodes: plan.nodes, fixed: plan }
+}
+
+/** Bugs in how members leave etcd: docs/decisions/0013 and 0014. */
+export const removalMutants: readonly Mutant[] = [
+  {
+    name: 'clears-without-a-tombstone',
+    bug: 'a server that lost its role puts its data away because the lists of others do not show it',
+    edits: [
+      {
+        file: 'src/core/k3s/run.ts',
+        find: "if (!assigned && absence(input, record) === 'absent')",
+        replace: "if (absence(input, record) === 'absent')",
+      },
+    ],
+    breaks: ['S13'],
+    exposure: foundOn('cleared-too-early-60891'),
+    seedsMax: 1,
+  },
+  {
+    name: 'leftover-waits-for-the-change',
+    bug: 'a member that no plan wanted is removed only when etcd equals the plan, which it never does',
+    edits: [
+      {
+        file: 'src/core/planner/roles.ts',
+        find: 'const leftover = past && blocked(input, servers) === undefined ? removeLeftover(input, past) : undefined',
+        replace:
+          'const leftover = past && blocked(input, servers) !== undefined ? removeLeftover(input, past) : undefined',
+      },
+    ],
+    breaks: ['L2'],
+    exposure: foundOn('cleared-too-early-70309'),
+    seedsMax: 1,
+  },
+  {
+    name: 'death-waits-for-a-removal',
+    bug: 'a dead server is removed only after the removal of another one that etcd refuses',
+    edits: [
+      {
+        file: 'src/core/planner/roles.ts',
+        find: 'if (input.inGrace || !input.etcdAnswers) return undefined\n  const up',
+        replace: 'if (input.inGrace || !input.etcdAnswers || leaving !== "") return undefined\n  const up',
+      },
+    ],
+    breaks: ['L2'],
+    exposure: foundOn('removal-beside-a-death-102537'),
+    seedsMax: 1,
+  },
+  {
+    name: 'lost-data-not-said',
+    bug: 'a server whose k3s data were deleted halts and tells nobody',
+    edits: [
+      {
+        file: 'src/core/k3s/run.ts',
+        find: "blocked: memberId !== '' && member === 'present' ? { ...halted, say: { lost } } : halted,",
+        replace: "blocked: memberId !== '' && member !== 'present' ? { ...halted, say: { lost } } : halted,",
+      },
+    ],
+    breaks: ['L2'],
+    exposure: foundOn('lost-data-101950'),
+    seedsMax: 1,
+  },
+]
