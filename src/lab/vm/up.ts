@@ -165,11 +165,18 @@ muster:
   token: ${token}
   bootstrap:
     expect: ${expect}
-${accelerator === 'tcg' ? patientTimers : ''}`
+${accelerator === 'tcg' ? patience : ''}`
 }
 
-/** An emulated machine runs JavaScript about twenty times as slowly, and should spend little of that on asking its like. */
-const patientTimers = `  timers:
+/**
+ * An emulated machine runs JavaScript about thirty times as slowly. It should spend little of that on asking its like, and its
+ * etcd, whose words all go through the overlay, must not take a busy leader for a dead one.
+ */
+const patience = `  k3s:
+    server_args:
+      - --etcd-arg=heartbeat-interval=2000
+      - --etcd-arg=election-timeout=20000
+  timers:
     probe_interval: 5s
     probe_timeout: 3s
     gossip_interval: 1s
