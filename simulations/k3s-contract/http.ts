@@ -1,4 +1,5 @@
 import { request } from 'node:https'
+import { scaled } from './process.ts'
 
 export interface Answer {
   readonly status: number
@@ -17,7 +18,7 @@ export interface Question {
 
 /** One HTTPS request. Without `ca` the server is not checked: k3s does so to fetch `/cacerts`. */
 export function ask(url: string, question: Question = {}): Promise<Answer> {
-  const { method = 'GET', body, headers = {}, ca, cert, key, timeoutMs = 5_000 } = question
+  const { method = 'GET', body, headers = {}, ca, cert, key, timeoutMs = scaled(5_000, 5_000) } = question
   return new Promise((resolve, reject) => {
     const sent = request(
       url,

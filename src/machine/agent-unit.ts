@@ -49,6 +49,8 @@ TimeoutStopSec=30
 # A start is READY as soon as state is loaded and sockets are open, not when there is a cluster.
 WatchdogSec=120
 KillMode=mixed
+# Every packet of the overlay passes through it, and with them what the members of etcd say to each other.
+CPUWeight=1000
 # Lost memory is better taken from a pod than from the agent.
 OOMScoreAdjust=-500
 LimitNOFILE=16384

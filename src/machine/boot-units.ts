@@ -83,7 +83,7 @@ WantedBy=sysinit.target
         '# A system without a disk of its own founds nothing, and an identity that ends with it only disturbs.',
         `ConditionPathExists=!${nothingDurable}`,
       ],
-    }).replace('[Service]\n', '[Service]\nStartupCPUWeight=1000\n'),
+    }),
   },
   {
     name: 'muster-network.service',

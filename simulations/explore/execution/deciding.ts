@@ -2,7 +2,13 @@ import type { ClusterPlan, PlanHeader } from '../../../src/core/model/plan.ts'
 import { planHash } from '../../../src/core/model/plan-hash.ts'
 import type { SignedStatement } from '../../../src/core/model/statement.ts'
 import { withRole } from '../../../src/core/planner/draft.ts'
-import { isExactly, memberLists, readyProof, serversOf } from '../../../src/core/planner/evidence.ts'
+import {
+  isExactly,
+  lostMembers,
+  memberLists,
+  readyProof,
+  serversOf,
+} from '../../../src/core/planner/evidence.ts'
 import { judge } from '../../../src/core/planner/judge.ts'
 import { aboutOf, activate, caOf, grantTo, nextPlan, signed } from '../site.ts'
 import { taggedCrypto } from '../tagged-crypto.ts'
@@ -60,6 +66,9 @@ function* candidates(
     const change = { kind: 'remove', node: target, etcdMemberId: listed?.id ?? 'none' } as const
     const evidence = [...lists, ...dead(parent, target)]
     yield { name: 'remove', plan: changeOf(parent, change, 'worker', evidence) }
+    const word = lostMembers(said, header).get(target)
+    if (word !== undefined)
+      yield { name: 'remove', plan: changeOf(parent, change, 'worker', [...lists, word]) }
   } else {
     const proven = memberLists(said, header, body).find(({ statement }) =>
       isExactly(statement.members, serversOf(body.assignments)),

@@ -91,6 +91,7 @@ function carryOut(world: World, index: number, { say, needSecretsFrom, steps }: 
     after = { ...after, initialised: { ...after.initialised, [statement.grant]: statement } }
   }
   if (say.ready !== undefined) after = heard(after, id, { kind: 'ready', ...about, ...say.ready })
+  if (say.lost !== undefined) after = heard(after, id, { kind: 'lost', ...about, ...say.lost })
   if (say.members !== undefined) after = heard(after, id, { kind: 'members', ...about, ...say.members })
   const source = after.machines.find((one) => one.id === needSecretsFrom[0])
   if (source !== undefined) {

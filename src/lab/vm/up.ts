@@ -177,8 +177,8 @@ const patience = `  k3s:
       - --etcd-arg=heartbeat-interval=2000
       - --etcd-arg=election-timeout=20000
   timers:
-    probe_interval: 5s
-    probe_timeout: 3s
+    probe_interval: 10s
+    probe_timeout: 5s
     gossip_interval: 1s
     leader_timeout: 20s
     accept_timeout: 15s
