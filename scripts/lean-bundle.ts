@@ -11,7 +11,7 @@ const numberTables = /\/kad-dht\/dist\/src\/routing-table\/generated-prefix-list
 /** Default ciphers of libp2p-noise in WebAssembly, which `adapters/libp2p/noise-crypto.ts` takes the place of. */
 const unusedCiphers = /\/libp2p-noise\/dist\/src\/crypto\/index\.js$/
 
-/** They sort by the rules of a language, which ICU loads for 20 to 40 ms; any order that is always the same would do. */
+/** They sort by the rules of a language, which ICU has to load first; any order that is always the same would do. */
 const languageSorts =
   /\/@libp2p\/(peer-record\/dist\/src\/peer-record\/utils|peer-store\/dist\/src\/utils\/(dedupe-addresses|to-peer-pb))\.js$/
 const languageComparison = /([\w.]+(?:\(\))?)\.localeCompare\(([\w.]+(?:\(\))?)\)/g

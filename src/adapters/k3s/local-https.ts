@@ -20,6 +20,9 @@ export interface LocalRequest {
   readonly timeoutMs?: number
 }
 
+/** A k3s on a slow disk, or a busy machine, is ready although it needs seconds to say so: it reads from etcd's majority first. */
+const answerTimeoutMs = 10_000
+
 const bytesMax = 1_024 * 1_024
 
 /**
@@ -37,7 +40,7 @@ export async function askLocal(question: LocalRequest): Promise<LocalAnswer | un
 
 /** @throws where the certificates cannot be used */
 function ask(question: LocalRequest): Promise<LocalAnswer | undefined> {
-  const { url, method = 'GET', body, cert, key, ca, timeoutMs = 2_000 } = question
+  const { url, method = 'GET', body, cert, key, ca, timeoutMs = answerTimeoutMs } = question
   const options: RequestOptions = {
     method,
     agent: false,

@@ -78,7 +78,7 @@ export const noiseCrypto: ICryptoInterface = {
   },
 }
 
-/** Keys as Node wants them: to make a cipher of the bytes takes it four times as long. Noise hands over the same bytes each time. */
+/** Keys as Node wants them: it throws and catches two errors before it makes a cipher of bytes. Noise hands over the same bytes each time. */
 const secrets = new WeakMap<Uint8Array, KeyObject>()
 
 function secretOf(key: Uint8Array): KeyObject {

@@ -30,7 +30,7 @@ const x25519Prefix = Buffer.from('302a300506032b656e032100', 'hex')
 /** The key of one direction, ready for use. */
 export interface DirectionKey {
   readonly id: number
-  /** Not the bytes of the key: Node takes four times as long to make a cipher of those. */
+  /** Not the bytes of the key: Node throws and catches two errors before it makes a cipher of those. */
   readonly secret: KeyObject
 }
 

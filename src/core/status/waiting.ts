@@ -140,9 +140,21 @@ function ownWay(input: StatusInput): readonly WaitingDraft[] {
   const waitsForTeam = header?.phase !== 'active' && header?.grant?.team.includes(self) !== true
   const own = input.view.members.find(({ record }) => record.nodeId === self)?.record
   if (own?.phase === 'k3s-outdated') return one('restart', `k3s is ${own.note}.`)
+  if (k3s.ready && header?.phase === 'granted' && !waitsForTeam)
+    return [teamWait(input, header.grant?.team ?? [], own?.note ?? '')]
   if (k3s.ready || waitsForTeam) return []
   return one(
     'k3s',
     `Waiting for k3s to be ready as ${assignment.role}: it is ${k3s.unit}${k3s.detail === '' ? '' : `, ${k3s.detail}`}.`,
   )
+}
+
+/** A first server that is ready waits for those that come after it, and for the plan that says so. */
+function teamWait(input: StatusInput, team: readonly string[], note: string): WaitingDraft {
+  const missing = team.filter((id) => id !== input.self).map(namesOf(input))
+  const message =
+    missing.length === 0
+      ? 'k3s is ready here: waiting for the voters to certify it.'
+      : `k3s is ready here: waiting for ${listed(missing)} to serve as well${note === '' ? '' : `; ${note}`}.`
+  return { for: 'first servers', have: 1, need: team.length, missing, retryAt: undefined, message }
 }

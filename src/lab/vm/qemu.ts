@@ -113,7 +113,7 @@ export function qemuArguments(
  */
 const emulatedProcessor = 'Opteron_G3,-sse4a,-misalignsse'
 
-/** Translated code that QEMU keeps, in MiB. A boot and an agent are 600: with less it throws all of it away, again and again. */
+/** Translated code that QEMU keeps, in MiB: one boot with an agent fits. Where it does not, QEMU throws all of it away, again and again. */
 const translatedMiB = 1_024
 
 /** How QEMU runs instructions. */

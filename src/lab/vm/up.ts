@@ -169,7 +169,7 @@ ${accelerator === 'tcg' ? patience : ''}`
 }
 
 /**
- * An emulated machine runs JavaScript about thirty times as slowly. It should spend little of that on asking its like, and its
+ * An emulated machine runs JavaScript many times as slowly. It should spend little of that on asking its like, and its
  * etcd, whose words all go through the overlay, must not take a busy leader for a dead one.
  */
 const patience = `  k3s:

@@ -223,6 +223,20 @@ describe('waits', () => {
     ])
   })
 
+  it('name the servers that a first server waits for', () => {
+    const site = new Site(4).born()
+    const granted = site.next()
+    if (granted.kind !== 'propose') throw new Error('no grant')
+    site.certify(granted.plan)
+    const team = site.chain().grant?.team ?? []
+    const [initialiser = '', ...others] = team
+    const view = edited(site.view(), initialiser, { phase: 'k3s-joining', note: 'etcd has 1 of 3 voters' })
+    const { waiting } = statusOf(inputOf(site, { view, self: initialiser }))
+    expect(waiting).toMatchObject([{ for: 'first servers', have: 1, need: team.length }])
+    expect(waiting[0]?.missing).toHaveLength(others.length)
+    expect(waiting[0]?.message).toContain('etcd has 1 of 3 voters')
+  })
+
   it('name the voters that are missing', () => {
     const site = running()
     site.set(node(2), { liveness: 'dead' })
