@@ -37,7 +37,7 @@ export const removalMutants: readonly Mutant[] = [
       },
     ],
     breaks: ['L2'],
-    exposure: foundOn('cleared-too-early-70309'),
+    exposure: foundOn('removal-beside-a-death-102537'),
     seedsMax: 1,
   },
   {
@@ -61,7 +61,7 @@ export const removalMutants: readonly Mutant[] = [
       {
         file: 'src/core/k3s/run.ts',
         find: "blocked: memberId !== '' && member === 'present' ? { ...halted, say: { lost } } : halted,",
-        replace: "blocked: memberId !== '' && member !== 'present' ? { ...halted, say: { lost } } : halted,",
+        replace: 'blocked: halted,',
       },
     ],
     breaks: ['L2'],
