@@ -55,7 +55,7 @@ const style = `.distributions{font:12px system-ui,'DejaVu Sans',sans-serif;max-w
 function renderRow({ name, distribution }: DistributionRow, y: number, x: (ms: number) => number): string {
   const floor = y + rowHeight - 8
   const head = `<text x="0" y="${y + 34}" font-weight="600">${escapeHtml(name)}</text>
-<text class="quiet" x="0" y="${y + 50}">${distribution.count.toLocaleString('en')} runs${distribution.never === 0 ? '' : `, ${distribution.never.toLocaleString('en')} never`}</text>
+<text class="quiet" x="0" y="${y + 50}">${distribution.count.toLocaleString('en')} ${distribution.count === 1 ? 'run' : 'runs'}${distribution.never === 0 ? '' : `, ${distribution.never.toLocaleString('en')} never`}</text>
 <line class="base" x1="${left}" x2="${width - right}" y1="${floor}" y2="${floor}"/>`
   if (distribution.count === 0) return head
   const heights = heightsOf(distribution, x)
@@ -69,7 +69,9 @@ function renderRow({ name, distribution }: DistributionRow, y: number, x: (ms: n
     ]
   })
   let labelledTo = -Infinity
-  const marks = markedShares.map(([share, label]) => {
+  // Of a single run there are no shares.
+  const marked = distribution.count === 1 ? markedShares.slice(0, 1) : markedShares
+  const marks = marked.map(([share, label]) => {
     const ms = quantileMs(distribution, share)
     if (ms === undefined) return ''
     const at = x(ms)
