@@ -61,7 +61,7 @@ const badImages: readonly BadImage[] = [
 it.skipIf(isSkipped).each(badImages)(
   `an image $what is tried three times, and the machine is back on the good one${skipNote}`,
   async ({ name, baseline, sign, reason }) => {
-    await withVms({ name: 'bad', nodes: 1, iso: '', start: false }, async (lab) => {
+    await withVms({ name: `bad-${name}`, nodes: 1, iso: '', start: false }, async (lab) => {
       await prepareDisk(lab.paths('m1').disk, 'a', name, baseline)
       await lab.start('m1')
       // Three boots of the bad image, and one of the good one.
