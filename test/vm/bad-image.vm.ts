@@ -37,7 +37,7 @@ const badImages: readonly BadImage[] = [
   },
   {
     name: 'hangs',
-    what: 'whose first program does nothing for ever',
+    what: 'that hangs',
     baseline: null,
     sign: /this image hangs/g,
     reason: 'no boot of it was healthy',
