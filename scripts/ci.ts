@@ -35,7 +35,7 @@ const machineTests: readonly {
   readonly only?: string
   readonly seconds: number | undefined
 }[] = [
-  { file: 'test/vm/bad-image.vm.ts', only: 'whose first program ends', seconds: 500 },
+  { file: 'test/vm/bad-image.vm.ts', only: 'whose first program ends', seconds: 400 },
   { file: 'test/vm/life.vm.ts', seconds: 1_100 },
   { file: 'test/vm/bad-image.vm.ts', only: 'that hangs', seconds: undefined },
   { file: 'test/vm/bad-image.vm.ts', only: 'whose k3s ends at once', seconds: undefined },
