@@ -21,7 +21,7 @@ export interface LocalRequest {
 }
 
 /** A k3s on a slow disk, or a busy machine, is ready although it needs seconds to say so: it reads from etcd's majority first. */
-const answerTimeoutMs = 10_000
+const answerTimeoutMs = 5_000
 
 const bytesMax = 1_024 * 1_024
 
