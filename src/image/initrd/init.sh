@@ -65,16 +65,7 @@ modprobe -a $(cat /etc/muster/modules) 2>/dev/null
 # fast; its vector instructions gain little, and under emulation they take two and a half times as long as plain code.
 grep -qw sha_ni /proc/cpuinfo && modprobe sha256_ssse3 2>/dev/null
 load_drivers
-load_drivers
 tell "drivers loaded"
-
-# Who opens a watchdog starts it, and one that is closed without the letter V goes on. systemd takes it over: an image that
-# hangs before it does is restarted, and has used up a try.
-if [ -e /dev/watchdog ]; then
-  : >/dev/watchdog && tell "watchdog started"
-else
-  tell "no watchdog is known: nothing would restart this machine if it hung"
-fi
 
 # --- disks ---------------------------------------------------------------------------------------------------
 
@@ -312,6 +303,16 @@ umount $top/dev $top/proc
 tell "partitions mounted"
 
 # --- handing over --------------------------------------------------------------------------------------------
+
+# Not before: a disk may have to be repaired for longer than a watchdog waits. Some hang below a chip whose driver was loaded above.
+load_drivers
+# Who opens a watchdog starts it, and one that is closed without the letter V goes on. systemd takes it over: an image that
+# hangs before it does is restarted, and has used up a try.
+if [ -e /dev/watchdog ]; then
+  : >/dev/watchdog && tell "watchdog started"
+else
+  tell "no watchdog is known: nothing would restart this machine if it hung"
+fi
 
 [ $mode = installed ] || : >$state/live
 echo "{\"mode\":\"$mode\",\"imageId\":\"$root\",\"disk\":\"${disk:+/dev/$disk}${medium:+/dev/$medium}\",\"partition\":\"$slot\"}" >$state/boot.json

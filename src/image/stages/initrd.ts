@@ -7,7 +7,7 @@ import { alwaysLoaded, watchdogOptions } from './modules.ts'
 /** The program of the initrd, beside this file in the source. */
 const script = new URL('../initrd/init.sh', import.meta.url)
 
-/** From the initrd's first drivers until systemd holds the watchdog; as long as systemd then has. */
+/** From the end of the initrd until systemd holds the watchdog; as long as systemd then has. */
 const watchdogSeconds = 180
 
 const applets =
