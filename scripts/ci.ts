@@ -77,14 +77,23 @@ function runCommand(name: string, argv: readonly string[]): void {
   else count.failed += 1
 }
 
-/** A vitest run, counted test by test; `only`: those with this in their title. */
+/** A vitest run, counted test by test; `only`: those with this in their title, of which there must be one. */
 function runTests(name: string, argv: readonly string[], only = ''): void {
   const file = join(directory, `${name.replaceAll(/[: ]/g, '-')}.json`)
+  // Two runs of one file have one name: what the first wrote is no report of the second.
+  rmSync(file, { force: true })
   const ok = run(name, [...argv, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`])
   const report = readReport(file)
   if (report === undefined) {
     count.failed += 1
     return
+  }
+  const titles = report.testResults.flatMap(({ assertionResults }) =>
+    assertionResults.map(({ fullName }) => fullName),
+  )
+  if (!titles.some((title) => title.includes(only))) {
+    process.stdout.write(`== ${name}: no test has "${only}" in its title\n`)
+    count.failed += 1
   }
   const broken = report.testResults.filter(
     ({ status, assertionResults }) =>
