@@ -267,6 +267,17 @@ const executions: readonly (readonly [name: string, expected: string, rules: Exe
     },
   ],
   [
+    'k3s: a server loses its data, says so, leaves the plan and comes back',
+    'safe',
+    {
+      machines: abc,
+      chain: [charter, together],
+      running: true,
+      decisions: { remove: 1, add: 1 },
+      faults: { losses: 1 },
+    },
+  ],
+  [
     'broken: data put away because the plan, not etcd, says so',
     'S13',
     {

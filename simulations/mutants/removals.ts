@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { planSchema } from '../plan/plan.ts'
 import type { Exposure, Mutant } from './mutant.ts'
 
-/** The site on which the simulator once found it in our own code. Only what the seed draws of other streams differs from run to run. */
+/** A site of the corpus, with its seed: one run shows all that it can show. */
 function foundOn(name: string): Exposure {
   const text = readFileSync(new URL(`../corpus/${name}.json`, import.meta.url), 'utf8')
   const plan = planSchema.parse(JSON.parse(text))
