@@ -45,7 +45,7 @@ export class EtcdGateway {
     )
     if (ca === undefined || cert === undefined || key === undefined) return undefined
     const url = `${this.#base}${path}`
-    return askLocal({ url, method: 'POST', body: JSON.stringify(body), ca, cert, key, timeoutMs: 5_000 })
+    return askLocal({ url, method: 'POST', body: JSON.stringify(body), ca, cert, key })
   }
 }
 

@@ -17,7 +17,6 @@ export interface LocalRequest {
   readonly cert?: string
   readonly key?: string
   readonly ca?: string
-  readonly timeoutMs?: number
 }
 
 /** A k3s on a slow disk, or a busy machine, is ready although it needs seconds to say so: it reads from etcd's majority first. */
@@ -40,11 +39,11 @@ export async function askLocal(question: LocalRequest): Promise<LocalAnswer | un
 
 /** @throws where the certificates cannot be used */
 function ask(question: LocalRequest): Promise<LocalAnswer | undefined> {
-  const { url, method = 'GET', body, cert, key, ca, timeoutMs = answerTimeoutMs } = question
+  const { url, method = 'GET', body, cert, key, ca } = question
   const options: RequestOptions = {
     method,
     agent: false,
-    signal: AbortSignal.timeout(timeoutMs),
+    signal: AbortSignal.timeout(answerTimeoutMs),
     rejectUnauthorized: ca !== undefined,
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),

@@ -149,12 +149,21 @@ function ownWay(input: StatusInput): readonly WaitingDraft[] {
   )
 }
 
-/** A first server that is ready waits for those that come after it, and for the plan that says so. */
+/** A first server that is ready waits for those whose k3s does not answer yet, and then for the plan that says so. */
 function teamWait(input: StatusInput, team: readonly string[], note: string): WaitingDraft {
-  const missing = team.filter((id) => id !== input.self).map(namesOf(input))
-  const message =
-    missing.length === 0
-      ? 'k3s is ready here: waiting for the voters to certify it.'
-      : `k3s is ready here: waiting for ${listed(missing)} to serve as well${note === '' ? '' : `; ${note}`}.`
-  return { for: 'first servers', have: 1, need: team.length, missing, retryAt: undefined, message }
+  const answers = new Set(
+    input.view.members
+      .filter(({ record }) => record.phase === 'k3s-joining' || record.phase === 'k3s-ready')
+      .map(({ record }) => record.nodeId),
+  )
+  const missing = team.filter((id) => id !== input.self && !answers.has(id)).map(namesOf(input))
+  const others = missing.length === 0 ? 'the first servers to be certified' : `the k3s of ${listed(missing)}`
+  return {
+    for: 'first servers',
+    have: team.length - missing.length,
+    need: team.length,
+    missing,
+    retryAt: undefined,
+    message: `k3s is ready here: waiting for ${others}${note === '' ? '' : `; ${note}`}.`,
+  }
 }

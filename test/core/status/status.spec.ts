@@ -230,11 +230,15 @@ describe('waits', () => {
     site.certify(granted.plan)
     const team = site.chain().grant?.team ?? []
     const [initialiser = '', ...others] = team
-    const view = edited(site.view(), initialiser, { phase: 'k3s-joining', note: 'etcd has 1 of 3 voters' })
-    const { waiting } = statusOf(inputOf(site, { view, self: initialiser }))
+    const own = edited(site.view(), initialiser, { phase: 'k3s-joining', note: 'etcd has 1 of 3 voters' })
+    const { waiting } = statusOf(inputOf(site, { view: own, self: initialiser }))
     expect(waiting).toMatchObject([{ for: 'first servers', have: 1, need: team.length }])
     expect(waiting[0]?.missing).toHaveLength(others.length)
     expect(waiting[0]?.message).toContain('etcd has 1 of 3 voters')
+    const all = others.reduce((view, id) => edited(view, id, { phase: 'k3s-joining' }), own)
+    expect(statusOf(inputOf(site, { view: all, self: initialiser })).waiting).toMatchObject([
+      { for: 'first servers', have: team.length, missing: [], message: expect.stringMatching(/certified/) },
+    ])
   })
 
   it('name the voters that are missing', () => {
