@@ -151,7 +151,7 @@ const catalogue = {
     exitCode: 1,
   },
   ERR_LAB_TOOLS: {
-    message: 'The lab needs {names}, and getting them failed: {detail}.',
+    message: 'The lab needs {names}, which could not be installed: {detail}.',
     hint: 'On Debian: apt-get install {packages}.',
     exitCode: 1,
   },
@@ -241,7 +241,7 @@ const catalogue = {
     exitCode: 1,
   },
   ERR_IMAGE_TOOLS: {
-    message: 'Building an image needs {names}, and getting them failed: {detail}.',
+    message: 'Building an image needs {names}, which could not be installed: {detail}.',
     hint: 'On Debian: apt-get install {packages}.',
     exitCode: 1,
   },

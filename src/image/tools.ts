@@ -1,7 +1,7 @@
-import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { installDebianPackages } from '../debian-packages.ts'
 import { MusterError } from '../errors.ts'
-import { runProgram } from './run.ts'
 
 /** Programs that a build needs, and the Debian package that has each. */
 const packageOf = {
@@ -52,46 +52,15 @@ export async function provideTools(say: (line: string) => void): Promise<void> {
   const missing = missingTools()
   if (missing.length === 0) return
   const packages = [...new Set(missing.map((each) => each.package))].toSorted()
-  const refuse = (detail: string): MusterError =>
-    new MusterError('ERR_IMAGE_TOOLS', {
-      names: missing.map(({ name }) => name).join(', '),
-      packages: packages.join(' '),
-      detail,
-    })
-  if (process.getuid?.() !== 0) throw refuse('only root can install them')
-  if (!existsSync('/usr/bin/apt-get')) throw refuse('this is no Debian machine')
   say(`getting ${packages.join(', ')} from Debian's packages`)
-  try {
-    await withServicesOff(() => installPackages(packages))
-  } catch (error) {
-    throw refuse(error instanceof Error ? error.message : String(error))
-  }
+  const refused = await installDebianPackages(packages)
   const still = missingTools()
-  if (still.length > 0) throw refuse(`${still.map(({ name }) => name).join(', ')} not found afterwards`)
-}
-
-/** Debian asks policy-rc.d before it starts a service: 101 means do not. */
-async function withServicesOff(install: () => Promise<void>): Promise<void> {
-  const policy = '/usr/sbin/policy-rc.d'
-  const made = !existsSync(policy)
-  if (made) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
-  try {
-    await install()
-  } finally {
-    if (made) rmSync(policy, { force: true })
-  }
-}
-
-async function installPackages(packages: readonly string[]): Promise<void> {
-  const environment = { DEBIAN_FRONTEND: 'noninteractive' }
-  const install = ['apt-get', 'install', '--yes', '--no-install-recommends', ...packages]
-  try {
-    await runProgram(install, { environment })
-  } catch {
-    // A machine that never fetched the package lists has to do so first.
-    await runProgram(['apt-get', 'update'], { environment })
-    await runProgram(install, { environment })
-  }
+  if (refused === '' && still.length === 0) return
+  throw new MusterError('ERR_IMAGE_TOOLS', {
+    names: missing.map(({ name }) => name).join(', '),
+    packages: packages.join(' '),
+    detail: refused === '' ? `${still.map(({ name }) => name).join(', ')} not found afterwards` : refused,
+  })
 }
 
 function searchPath(): string[] {

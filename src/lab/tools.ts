@@ -1,6 +1,7 @@
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { installDebianPackages } from '../debian-packages.ts'
 import { MusterError } from '../errors.ts'
 import { run } from './run.ts'
 
@@ -61,7 +62,7 @@ export async function provideTools(
   const packages = [...new Set(missing.map((name) => packageOf[name]))].toSorted()
   say(`getting ${packages.join(', ')} from Debian's packages`)
   const isRoot = process.getuid?.() === 0
-  const detail = isRoot ? await installPackages(packages) : await unpackPackages(packages, cache)
+  const detail = isRoot ? await installDebianPackages(packages) : await unpackPackages(packages, cache)
   const found = isRoot ? '' : cache
   const still = missingTools(names, found)
   if (detail === '' && still.length === 0) return found
@@ -70,19 +71,6 @@ export async function provideTools(
     packages: packages.join(' '),
     detail: detail === '' ? `${still.join(', ')} not found afterwards` : detail,
   })
-}
-
-/** Installs as root. Debian asks policy-rc.d before it starts a service: 101 means do not. */
-async function installPackages(packages: readonly string[]): Promise<string> {
-  const policy = '/usr/sbin/policy-rc.d'
-  const made = !existsSync(policy)
-  if (made) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
-  try {
-    const install = ['install', '--yes', '--no-install-recommends', ...packages]
-    return await aptGet(install).then((detail) => (detail === '' ? '' : updateAnd(install)))
-  } finally {
-    if (made) rmSync(policy, { force: true })
-  }
 }
 
 /** Unpacks the packages, and what they need and the machine lacks, without installing anything. */
@@ -104,20 +92,6 @@ async function unpackPackages(packages: readonly string[], cache: string): Promi
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
-}
-
-/** A machine that never fetched the package lists has to do so first. */
-async function updateAnd(install: readonly string[]): Promise<string> {
-  const updated = await aptGet(['update'])
-  return updated === '' ? aptGet(install) : updated
-}
-
-async function aptGet(args: readonly string[]): Promise<string> {
-  const finished = await run(['apt-get', ...args], {
-    environment: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    timeoutMs: 600_000,
-  })
-  return finished.code === 0 ? '' : lastLine(finished.stderr)
 }
 
 function lastLine(text: string): string {

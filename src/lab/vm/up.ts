@@ -4,16 +4,15 @@ import { newNetwork } from '../../agent/api/operator.ts'
 import { imageFiles } from '../../core/install/layout.ts'
 import { MusterError } from '../../errors.ts'
 import { isAlive } from '../processes.ts'
-import { missingTools } from '../tools.ts'
 import { thisProgram } from '../up.ts'
 import { findAccelerator, type Accelerator } from './accelerator.ts'
 import { machinesMax, type VmNetworkMode } from './addresses.ts'
 import { endVms } from './down.ts'
-import { findFirmware } from './firmware.ts'
 import { makeMachine, type StartOptions, switchOn } from './machines.ts'
 import { machinePaths } from './qemu.ts'
 import { type MachineSettings, runningVmState, updateVmState, vmHome, type VmState } from './state.ts'
 import { openPort, startSwitchProcess } from './switch-service.ts'
+import { provideVmTools } from './tools.ts'
 import { readUki } from './uki.ts'
 
 /** What a lab of machines should be. */
@@ -63,14 +62,10 @@ export async function raiseVms(options: VmOptions): Promise<VmState> {
     throw new MusterError('ERR_VM_EXISTS', { name, count: present.machines.length })
   }
   checkSocketPath(directory)
-  if (missingTools(['qemu-system-x86_64'], '').length > 0) {
-    const detail = 'it is not installed'
-    throw new MusterError('ERR_LAB_TOOLS', { names: 'QEMU', packages: 'qemu-system-x86', detail })
-  }
   if (options.iso !== '' && !existsSync(options.iso)) {
     throw new MusterError('ERR_VM_IMAGE', { path: options.iso, detail: 'there is no such file' })
   }
-  const firmware = findFirmware()
+  const firmware = await provideVmTools(options.say ?? (() => undefined))
   // What a machine's restart left of a former lab.
   if (existsSync(directory)) await endVms(name)
   vmHome.claim()

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { findFirmware } from '../../../src/lab/vm/firmware.ts'
+import { findFirmware } from '../../../src/lab/vm/tools.ts'
 
 /** What the builder of images and the lab need and Debian's packages bring. */
 const programs = [
@@ -23,10 +23,5 @@ function obstacle(): string | undefined {
   const directories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
   const missing = programs.filter((name) => !directories.some((each) => existsSync(`${each}/${name}`)))
   if (missing.length > 0) return `${missing.join(', ')} not installed`
-  try {
-    findFirmware()
-    return undefined
-  } catch {
-    return 'no UEFI firmware for QEMU'
-  }
+  return findFirmware() === undefined ? 'no UEFI firmware for QEMU' : undefined
 }
