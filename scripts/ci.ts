@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -27,20 +27,27 @@ const limitSeconds = 3_540
 
 /** A machine test that takes longer than was left of it by so much is ended, in seconds. */
 const graceSeconds = 600
+/** An emulated machine fills one processor: so many tests of a single machine run side by side. */
+const lanes = 2
 
-/** The machine tests, and what each takes on the same quiet machine, in seconds. Undefined: never seen green from its start to its end yet. */
-const machineTests: readonly {
+interface MachineTest {
   readonly file: string
   /** Part of the title of the one test that is meant. */
   readonly only?: string
+  /** What it takes on the same quiet machine, beside another one unless it is alone. Undefined: never seen green yet. */
   readonly seconds: number | undefined
-}[] = [
-  { file: 'test/vm/bad-image.vm.ts', only: 'whose first program ends', seconds: 400 },
+}
+
+/** Fills this machine by itself. */
+const siteTests: readonly MachineTest[] = [{ file: 'test/vm/three-machines.vm.ts', seconds: 700 }]
+
+/** Tests of one machine, in the order in which they begin. */
+const singleTests: readonly MachineTest[] = [
   { file: 'test/vm/life.vm.ts', seconds: 1_100 },
+  { file: 'test/vm/bad-image.vm.ts', only: 'whose first program ends', seconds: 400 },
   { file: 'test/vm/bad-image.vm.ts', only: 'that hangs', seconds: undefined },
   { file: 'test/vm/bad-image.vm.ts', only: 'whose k3s ends at once', seconds: undefined },
   { file: 'test/vm/bad-image.vm.ts', only: 'never gets onto the network', seconds: undefined },
-  { file: 'test/vm/three-machines.vm.ts', seconds: undefined },
   { file: 'test/vm/power.vm.ts', seconds: undefined },
 ]
 
@@ -53,12 +60,13 @@ interface Count {
 const startedAt = performance.now()
 const directory = mkdtempSync(join(tmpdir(), 'muster-ci-'))
 const count: Count = { passed: 0, failed: 0, skipped: [] }
+let reports = 0
 try {
-  runCommand('check', ['npm', 'run', 'check'])
-  runTests('test', ['npm', 'test', '--'])
-  runCommand('explore', ['npm', 'run', 'explore'])
-  runTests('test:lab', ['npm', 'run', 'test:lab', '--'])
-  runMachineTests()
+  await runCommand('check', ['npm', 'run', 'check'])
+  await runTests('test', ['npm', 'test', '--'])
+  await runCommand('explore', ['npm', 'run', 'explore'])
+  await runTests('test:lab', ['npm', 'run', 'test:lab', '--'])
+  await runMachineTests()
 } finally {
   rmSync(directory, { recursive: true, force: true })
 }
@@ -71,18 +79,17 @@ process.stdout.write(`\n${count.passed} passed, ${count.failed} failed, ${count.
 process.exitCode = count.failed === 0 && count.passed > 0 ? 0 : 1
 
 /** A command that passes or fails as a whole. */
-function runCommand(name: string, argv: readonly string[]): void {
-  const ok = run(name, argv)
-  if (ok) count.passed += 1
+async function runCommand(name: string, argv: readonly string[]): Promise<void> {
+  if (await run(name, argv)) count.passed += 1
   else count.failed += 1
 }
 
 /** A vitest run, counted test by test; `only`: those with this in their title, of which there must be one. */
-function runTests(name: string, argv: readonly string[], only = ''): void {
-  const file = join(directory, `${name.replaceAll(/[: ]/g, '-')}.json`)
-  // Two runs of one file have one name: what the first wrote is no report of the second.
-  rmSync(file, { force: true })
-  const ok = run(name, [...argv, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`])
+async function runTests(name: string, argv: readonly string[], only = '', beside = false): Promise<void> {
+  // No two runs write to one file: what one wrote is no report of another.
+  const file = join(directory, `report-${++reports}.json`)
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
+  const ok = await run(name, [...argv, ...reporters], beside)
   const report = readReport(file)
   if (report === undefined) {
     count.failed += 1
@@ -109,41 +116,63 @@ function runTests(name: string, argv: readonly string[], only = ''): void {
   }
 }
 
-/** One file after another, as long as there is time: emulation takes minutes, and this machine may be a slow one. */
-function runMachineTests(): void {
+/** As many as there is time for: emulation takes minutes, and this machine may be a slow one. */
+async function runMachineTests(): Promise<void> {
   const slowness = Math.max(1, secondsSinceStart() / quietSeconds)
-  for (const { file, only, seconds } of machineTests) {
-    const name = only === undefined ? file : `${file}: ${only}`
-    if (seconds === undefined) {
-      count.skipped.push(`test:vm: ${name} (was never seen green yet)`)
-      continue
-    }
-    const left = limitSeconds - secondsSinceStart()
-    const needed = seconds * slowness
-    if (needed > left) {
-      const note = `no time: ${(left / 60).toFixed(0)} min left, about ${(needed / 60).toFixed(0)} needed`
-      count.skipped.push(`test:vm: ${name} (${note})`)
-    } else {
-      // What hangs all the same is ended, with all that it started, and has failed.
-      const end = ['timeout', '--kill-after=60', (left + graceSeconds).toFixed(0)]
-      const chosen = only === undefined ? [file] : [file, '-t', only]
-      runTests(`test:vm ${basename(file)}`, [...end, 'npm', 'run', 'test:vm', '--', ...chosen], only)
-    }
+  for (const test of siteTests) await runMachineTest(test, slowness, false)
+  const waiting = [...singleTests]
+  const lane = async (): Promise<void> => {
+    for (let test = waiting.shift(); test !== undefined; test = waiting.shift())
+      await runMachineTest(test, slowness, true)
   }
+  await Promise.all(Array.from({ length: lanes }, lane))
+}
+
+async function runMachineTest(test: MachineTest, slowness: number, beside: boolean): Promise<void> {
+  const { file, only, seconds } = test
+  const name = only === undefined ? file : `${file}: ${only}`
+  if (seconds === undefined) {
+    count.skipped.push(`test:vm: ${name} (was never seen green yet)`)
+    return
+  }
+  const left = limitSeconds - secondsSinceStart()
+  const needed = seconds * slowness
+  if (needed > left) {
+    const note = `no time: ${(left / 60).toFixed(0)} min left, about ${(needed / 60).toFixed(0)} needed`
+    count.skipped.push(`test:vm: ${name} (${note})`)
+    return
+  }
+  // What hangs all the same is ended, with all that it started, and has failed.
+  const end = ['timeout', '--kill-after=60', (left + graceSeconds).toFixed(0)]
+  const chosen = only === undefined ? [file] : [file, '-t', only]
+  await runTests(
+    `test:vm ${basename(file)}`,
+    [...end, 'npm', 'run', 'test:vm', '--', ...chosen],
+    only,
+    beside,
+  )
 }
 
 function secondsSinceStart(): number {
   return (performance.now() - startedAt) / 1_000
 }
 
-function run(name: string, argv: readonly string[]): boolean {
-  process.stdout.write(`\n== ${name}\n`)
+/** Whether it ended well. `beside`: others run at the same time, and what it says is shown when it has ended. */
+async function run(name: string, argv: readonly string[], beside = false): Promise<boolean> {
+  process.stdout.write(`\n== ${name}${beside ? ' begins' : ''}\n`)
   const started = performance.now()
   const [program = '', ...rest] = argv
-  const { status } = spawnSync(program, rest, { stdio: ['ignore', 'inherit', 'inherit'] })
+  const child = spawn(program, rest, { stdio: beside ? ['ignore', 'pipe', 'pipe'] : 'inherit' })
+  let said = ''
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text))
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text))
+  const ok = await new Promise<boolean>((resolve) => {
+    child.on('error', () => resolve(false))
+    child.on('close', (code) => resolve(code === 0))
+  })
   const seconds = ((performance.now() - started) / 1_000).toFixed(0)
-  process.stdout.write(`== ${name}: ${status === 0 ? 'ok' : 'FAILED'} after ${seconds} s\n`)
-  return status === 0
+  process.stdout.write(`${said}== ${name}: ${ok ? 'ok' : 'FAILED'} after ${seconds} s\n`)
+  return ok
 }
 
 function readReport(file: string): Report | undefined {

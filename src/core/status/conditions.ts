@@ -277,7 +277,7 @@ function k3sInstalled({ k3s }: StatusInput): ConditionDraft {
         'K3sInstalled',
         'false',
         'Missing',
-        'There is no k3s binary on this machine.',
+        'There is no k3s binary on this machine that runs.',
         'Install k3s, or boot an image that has it.',
       )
 }

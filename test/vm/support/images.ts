@@ -69,8 +69,39 @@ export function versionOf(name: VariantName): string {
   return variants[name].version
 }
 
-/** Path of the ISO of a variant; built where this very source has not been built yet. */
+/** Path of the ISO of a variant; built where this very source has not been built yet, by one process at a time. */
 export function isoOf(name: VariantName): string {
+  mkdirSync(output, { recursive: true })
+  const lock = join(output, 'lock')
+  while (!take(lock)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 250)
+  try {
+    return buildIso(name)
+  } finally {
+    rmSync(lock, { force: true })
+  }
+}
+
+/** Whether the lock is this process' now. One whose owner is dead is nobody's. */
+function take(lock: string): boolean {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' })
+    return true
+  } catch {
+    if (!isHeld(lock)) rmSync(lock, { force: true })
+    return false
+  }
+}
+
+function isHeld(lock: string): boolean {
+  try {
+    const owner = readFileSync(lock, 'utf8')
+    return owner === '' || existsSync(`/proc/${owner}`)
+  } catch {
+    return false
+  }
+}
+
+function buildIso(name: VariantName): string {
   const iso = join(output, name, 'muster.iso')
   const stamp = join(output, name, 'stamp')
   const wanted = `${sourceHash()} ${JSON.stringify(variants[name])}`
