@@ -8,13 +8,14 @@ import { expect, it } from 'vitest'
 import { partitionNames } from '../../src/core/install/layout.ts'
 import { readTable, regionOf } from '../../src/install/inspect.ts'
 import { NbdServer } from '../../src/lab/vm/nbd.ts'
+import { readConsole, viewConsole } from '../../src/lab/vm/stage.ts'
 import { type DiskEvent, VolatileDisk } from '../../src/lab/vm/volatile-disk.ts'
 import type { VmLab } from '../../src/lab/vm/vm-lab.ts'
 import { remainsAfter, WriteLog } from '../../src/lab/vm/write-log.ts'
 import { timeFactor } from '../support/site.ts'
 import { bootFrom, EspCopy, knownImage, trust } from './support/esp.ts'
 import { isoOf, versionOf } from './support/images.ts'
-import { vmUntil, withVms } from './support/machines.ts'
+import { patienceMs, vmUntil, withVms } from './support/machines.ts'
 import { isSkipped, skipNote } from './support/obstacle.ts'
 import { readSlots, runningVersion, upgrade } from './support/slots.ts'
 
@@ -61,14 +62,27 @@ it.skipIf(isSkipped)(
 async function cutWhileInstalling(lab: VmLab, powerCut: () => Promise<void>): Promise<void> {
   for (let cut = 1; cut <= 2; cut++) {
     const step = 1 + Math.floor(random() * 8)
-    const note = await vmUntil(lab, `step ${step} of the installation`, 240, async () => {
-      const [seen] = await lab.status()
-      const at = /^\[(\d+)\/\d+\]/.exec(seen?.console.note ?? '')?.[1]
-      return at !== undefined && Number(at) >= step ? seen?.console.note : undefined
-    })
+    const note = await noteOfStep(lab, step)
     await sleep(random() * 3_000)
     process.stdout.write(`power cut while installing: ${note}\n`)
     await powerCut()
+  }
+}
+
+/** Waits until this boot's installation has come to a step. Only the console is read: a step may last no longer than a moment. */
+async function noteOfStep(lab: VmLab, step: number): Promise<string> {
+  const before = viewConsole(readConsole(lab.paths('m1').console)).boots
+  const end = performance.now() + patienceMs(lab, 240)
+  for (;;) {
+    const { stage, note, boots } = viewConsole(readConsole(lab.paths('m1').console))
+    const at = Number(/^\[(\d+)\/\d+\]/.exec(note)?.[1] ?? 0)
+    // Until the firmware has begun anew the console still shows the boot of before.
+    if (boots > before) {
+      if (stage === 'installing' && (at >= step || note.startsWith('next:'))) return note
+      if (stage === 'installed') return 'it is done already'
+    }
+    if (performance.now() > end) throw new Error(`step ${step} of the installation: not in time: ${note}`)
+    await sleep(100)
   }
 }
 

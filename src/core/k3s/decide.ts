@@ -39,7 +39,8 @@ function decideIdle(input: K3sInput): K3sDecision {
   if (observation === undefined) {
     return wait(record, 'chartered', { for: 'k3s', message: 'looking at what is on this machine' })
   }
-  if (!observation.installed) return halt(record, 'K3sMissing', 'there is no k3s binary on this machine that runs')
+  if (!observation.installed)
+    return halt(record, 'K3sMissing', 'there is no k3s binary on this machine that runs')
   if (header.phase === 'dissolved') return dissolve(input, observation)
   if (header.grant === null) {
     const message = 'waiting for the voters to name the first servers'

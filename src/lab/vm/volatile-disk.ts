@@ -65,10 +65,15 @@ export class VolatileDisk {
     this.#put(offset, data)
   }
 
-  /** Zeroes, for a trim as well: what a trimmed sector reads as is the disk's own affair. */
+  /** Zeroes, for a trim as well: what a trimmed sector reads as is the disk's own affair. What is zero already takes no space. */
   zero(offset: number, length: number, isForced: boolean): void {
     for (let done = 0; done < length; done += zeroesBytes) {
-      this.write(offset + done, Buffer.alloc(Math.min(zeroesBytes, length - done)), isForced)
+      const at = offset + done
+      const zeroes = Buffer.alloc(Math.min(zeroesBytes, length - done))
+      if (this.read(at, zeroes.length).equals(zeroes)) {
+        this.#onEvent({ kind: 'write', offset: at, data: zeroes, isForced })
+        if (isForced) this.#settle(at, zeroes.length)
+      } else this.write(at, zeroes, isForced)
     }
   }
 

@@ -181,6 +181,19 @@ describe('VolatileDisk', () => {
     disk.close()
   })
 
+  it('takes no space for zeroes where there are zeroes, and keeps them when they are forced', () => {
+    const path = join(directory, 'zeroes')
+    const disk = new VolatileDisk(path, 2 ** 22)
+    disk.zero(0, 2 ** 22, false)
+    expect(statSync(path).blocks).toBe(0)
+    disk.write(512, Buffer.alloc(512, 7), true)
+    disk.write(512, Buffer.alloc(512), false)
+    disk.zero(0, 4_096, true)
+    disk.losePower(() => 0)
+    expect(disk.read(512, 512)).toEqual(Buffer.alloc(512))
+    disk.close()
+  })
+
   it('loses what was not flushed or forced, back to what was there before, and nothing else', () => {
     const path = join(directory, 'disk')
     const disk = new VolatileDisk(path, 64 * sectorBytes)
