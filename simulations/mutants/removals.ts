@@ -9,7 +9,7 @@ function foundOn(name: string): Exposure {
   return { faults: 'clean', nodes: plan.nodes, fixed: plan }
 }
 
-/** Bugs in how members leave etcd: docs/decisions/0013 and 0014. */
+/** Bugs in how members leave etcd: docs/decisions/0013, 0014 and 0015. */
 export const removalMutants: readonly Mutant[] = [
   {
     name: 'clears-without-a-tombstone',
@@ -66,6 +66,20 @@ export const removalMutants: readonly Mutant[] = [
     ],
     breaks: ['L2'],
     exposure: foundOn('lost-data-101950'),
+    seedsMax: 1,
+  },
+  {
+    name: 'leaver-counts-as-gone',
+    bug: 'a server that said goodbye and still serves does not count for the quorum of etcd',
+    edits: [
+      {
+        file: 'src/core/planner/roles.ts',
+        find: 'return input.leaving.has(one.nodeId) || (',
+        replace: "return input.leaving.has('') || (",
+      },
+    ],
+    breaks: ['L2'],
+    exposure: foundOn('leaver-beside-a-death-133440'),
     seedsMax: 1,
   },
 ]

@@ -103,6 +103,8 @@ export class K3sSite {
         place.etcd = undefined
         place.tombstone = false
         place.authority = ''
+        // Its certificates and its list of servers went as well.
+        place.registered = false
         place.made.clear()
         place.files = ''
         place.unit = 'absent'

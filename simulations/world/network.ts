@@ -379,9 +379,12 @@ export class SimulatedNetwork {
     const links = this.#links[index] as Map<number, NodeId>
     const id = this.#endpoints[other]?.id
     if (id === undefined || links.get(other) === id) return
-    // One connection for each identity: a twin takes the place of the one that was there.
-    for (const [machine, held] of links)
-      if (held === id || machine === other) this.#down(index, machine, held, 'replaced')
+    // One connection for each identity: a twin takes the place of the one that was there, which is closed at both ends.
+    for (const [machine, held] of links) {
+      if (held !== id && machine !== other) continue
+      this.#down(index, machine, held, 'replaced')
+      if (machine !== other) this.#down(machine, index, undefined, 'replaced')
+    }
     links.set(other, id)
     this.#linksById[index]?.set(id, other)
     this.#endpoints[index]?.receive({ kind: 'peer-up', peer: id, endpoint: addressOf(other), via: 'mdns' })

@@ -49,6 +49,8 @@ interface Desk extends NextInput {
   readonly deaths: ReadonlyMap<NodeId, DeathProof>
   readonly lost: ReadonlyMap<NodeId, SignedOf<'lost'>>
   readonly present: (id: NodeId) => boolean
+  /** It said goodbye. */
+  readonly left: (id: NodeId) => boolean
   /** Silent, and not held for dead yet: that lasts for a few probes only. */
   readonly suspected: (id: NodeId) => boolean
   readonly stable: (id: NodeId) => boolean
@@ -118,6 +120,7 @@ function prepare(input: NextInput): Desk {
       [...lostMembers(input.statements, plan.header)].filter(([id]) => hasHalted(members.get(id))),
     ),
     present: (id) => isPresent(members.get(id)),
+    left: (id) => members.get(id)?.record.left === true,
     suspected: (id) => members.get(id)?.liveness === 'suspect',
     stable: (id) => isStable(members.get(id), input.now, promoteAfterMs),
     canServe: (id) => {
@@ -208,13 +211,15 @@ function controlPlane(desk: Desk, draft: Draft): Draft {
   const { plan, candidateOf } = desk
   // Found out when it is asked for: a settled control plane asks for none.
   let spares: readonly Candidate[] | undefined
+  const lists = memberLists(desk.statements, plan.header, plan.body)
   const step = nextRoles({
     parent: plan,
     spec: draft.spec,
     assignments: draft.assignments,
     deaths: desk.deaths,
     lost: desk.lost,
-    lists: memberLists(desk.statements, plan.header, plan.body).filter(({ signer }) => desk.present(signer)),
+    lists: lists.filter(({ signer }) => desk.present(signer)),
+    leaving: new Set(lists.map(({ signer }) => signer).filter(desk.left)),
     etcdAnswers:
       desk.etcd === undefined || desk.etcd.members !== undefined || !isServer(plan.body, desk.self),
     inGrace: desk.now < desk.graceUntil,

@@ -51,6 +51,8 @@ export interface RolesInput {
   readonly etcdAnswers: boolean
   readonly inGrace: boolean
   readonly isPresent: (id: NodeId) => boolean
+  /** Servers that said goodbye and still serve: under the parent plan they read a list themselves. */
+  readonly leaving: ReadonlySet<NodeId>
   readonly candidateOf: (id: NodeId) => Candidate
   /** Workers that are healthy for long enough and can be servers. */
   readonly spares: readonly Candidate[]
@@ -130,9 +132,14 @@ function endOf({ deaths, lost, lists }: RolesInput, server: NodeAssignment): End
     : undefined
 }
 
-/** Whether the machine is there, and with it what it has of etcd. */
+/** Whether the machine is there, and with it what it has of etcd. A leaver serves until its role is gone. */
 function isUp(input: RolesInput, one: NodeAssignment): boolean {
-  return input.isPresent(one.nodeId) && endOf(input, one) === undefined
+  return input.leaving.has(one.nodeId) || (input.isPresent(one.nodeId) && endOf(input, one) === undefined)
+}
+
+/** The server whose end matters most: etcd misses one that is gone, and not yet one that is leaving. */
+function mostUrgent(input: RolesInput, ended: readonly NodeAssignment[]): NodeAssignment | undefined {
+  return ended.find((server) => !isUp(input, server)) ?? ended[0]
 }
 
 /**
@@ -152,7 +159,8 @@ function giveUp(input: RolesInput, node: NodeId, servers: readonly NodeAssignmen
   const own = added && endOf(input, added)
   if (own !== undefined)
     return step(own, `${own.what} before it had joined the control plane`, `it ${own.what}`)
-  const gone = servers.find((server) => server.nodeId !== node && endOf(input, server) !== undefined)
+  const others = servers.filter((server) => server.nodeId !== node && endOf(input, server) !== undefined)
+  const gone = mostUrgent(input, others)
   const end = gone && endOf(input, gone)
   if (added === undefined || end === undefined || blocked(input, servers) !== undefined) return undefined
   const isKnown = lists.some(({ statement }) => statement.members.some((one) => isMemberOf(one, added)))
@@ -177,8 +185,12 @@ function removeDeadFirst(
     const { members } = list.statement
     const voters = members.filter((member) => !member.learner)
     const alive = voters.filter((member) => up.some((one) => isMemberOf(member, one)))
-    const dead = servers.find(
-      (server) => endOf(input, server) !== undefined && members.some((member) => isMemberOf(member, server)),
+    const dead = mostUrgent(
+      input,
+      servers.filter(
+        (server) =>
+          endOf(input, server) !== undefined && members.some((member) => isMemberOf(member, server)),
+      ),
     )
     if (dead === undefined || alive.length < majorityOf(voters.length)) continue
     if (strangers(input, members).length > 0) continue
@@ -282,8 +294,11 @@ function removeDead(
 ): RolesStep | undefined {
   const surplus = servers.length > largestOdd(input.spec.controlPlane)
   const isReplaceable = surplus || input.spares.length > 0
-  const dead = servers.find(
-    (server) => (isReplaceable || !input.deaths.has(server.nodeId)) && endOf(input, server) !== undefined,
+  const dead = mostUrgent(
+    input,
+    servers.filter(
+      (server) => (isReplaceable || !input.deaths.has(server.nodeId)) && endOf(input, server) !== undefined,
+    ),
   )
   return dead && removalOfDead(input, list, dead)
 }
