@@ -65,6 +65,8 @@ try {
   await runCommand('check', ['npm', 'run', 'check'])
   await runTests('test', ['npm', 'test', '--'])
   await runCommand('explore', ['npm', 'run', 'explore'])
+  // A seeded bug that no checker finds fails.
+  await runCommand('mutants', ['npm', 'run', 'sim', '--', '--mutants'])
   await runTests('test:lab', ['npm', 'run', 'test:lab', '--'])
   await runMachineTests()
 } finally {

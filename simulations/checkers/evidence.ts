@@ -1,3 +1,4 @@
+import type { Crypto } from '../../src/core/model/crypto.ts'
 import type { CertifiedHeader, CertifiedPlan, ClusterPlan, PlanHeader } from '../../src/core/model/plan.ts'
 import type { Write } from '../../src/core/ports.ts'
 import type { World } from '../world/world.ts'
@@ -27,12 +28,27 @@ export function evidenceChecker(world: () => World, violations: Violations): Wat
         const key = `${parentHash} ${bodyHash}`
         if (seen.has(key)) continue
         seen.add(key)
-        for (const [invariant, text] of flawsOf(before, plan)) {
+        const flaws = [...flawsOf(before, plan), ...forgeries(plan, machine.identity?.crypto)]
+        for (const [invariant, text] of flaws) {
           violations.add(invariant, world().timeline.now, machine.index, `generation ${generation}: ${text}`)
         }
       }
     },
   }
+}
+
+/** Evidence that nobody signed. */
+function forgeries(
+  { body }: ClusterPlan,
+  crypto: Crypto | undefined,
+): readonly (readonly [Invariant, string])[] {
+  return body.evidence.flatMap(
+    ({ statement, signer, signature }): readonly (readonly [Invariant, string])[] => {
+      const isOrder = statement.kind === 'spec' || statement.kind === 'without' || statement.kind === 'keep'
+      if (isOrder || crypto?.verify(signer, 'muster/statement/1', statement, signature) !== false) return []
+      return [['S9', `its evidence has a statement (${statement.kind}) that its signer never signed`]]
+    },
+  )
 }
 
 function isOnDisk(header: PlanHeader, chain: readonly unknown[], writes: readonly Write[]): boolean {

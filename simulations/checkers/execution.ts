@@ -107,6 +107,11 @@ export function executionChecker(world: () => World, violations: Violations): Wa
         broken('S5', machine.index, 'an agent runs under another CA')
     } else if (plan?.header.phase !== 'active') {
       checkDoor(machine, place.access, plan, teamOf(record, chain, plan))
+    } else {
+      // Data of a grant that was revoked are put away before anything runs under the next one.
+      const entered = enteredBy(machine).plan
+      if (entered?.header.phase === 'active' && place.authority !== entered.body.caHash)
+        broken('S4', machine.index, 'a server runs under another CA than that of the active plan')
     }
   }
 

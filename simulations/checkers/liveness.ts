@@ -113,8 +113,9 @@ function isHalted(view: NodeView): boolean {
   )
 }
 
-/** What a machine of the core still lacks; undefined: nothing. */
+/** What a machine of the core still lacks; undefined: nothing. Its own word that k3s is ready is not believed. */
 export function lacks(
+  world: World,
   machine: Machine,
 ): { readonly invariant: 'L1' | 'L2'; readonly text: string } | undefined {
   const view = machine.core?.view?.()
@@ -133,8 +134,12 @@ export function lacks(
   if (header.phase !== 'active')
     return { invariant: 'L2', text: `generation ${header.generation} is ${header.phase}: ${said}` }
   if (isHalted(view)) return undefined
-  const ready = view.k3s?.phase === 'k3s-ready' || view.k3s?.phase === 'stopped'
-  return ready ? undefined : { invariant: 'L2', text: `k3s is ${view.k3s?.phase}: ${view.k3s?.note}` }
+  if (view.k3s?.phase !== 'k3s-ready')
+    return { invariant: 'L2', text: `k3s is ${view.k3s?.phase}: ${view.k3s?.note}` }
+  const { unit } = world.k3s.placeOf(machine.index)
+  return unit === 'running'
+    ? undefined
+    : { invariant: 'L2', text: `says that k3s is ready, and it is ${unit}` }
 }
 
 /** Whether all machines of the core hold the same newest plan. */
@@ -142,7 +147,9 @@ export function agree(world: World, core: readonly number[]): boolean {
   const hashes = core.flatMap((index) => {
     if (world.leaving.has(index)) return []
     const last = world.machines[index]?.disk.document?.chain.at(-1) as CertifiedHeader | undefined
-    return last === undefined ? '' : `${last.header.clusterId} ${last.header.generation}`
+    if (last === undefined) return ''
+    const { clusterId, generation, parentHash, bodyHash } = last.header
+    return `${clusterId} ${generation} ${parentHash} ${bodyHash}`
   })
   return new Set(hashes).size === 1
 }

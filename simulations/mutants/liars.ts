@@ -47,6 +47,25 @@ export const liarMutants: readonly Mutant[] = [
     seedsMax: 50,
   },
   {
+    name: 'statement-without-signature',
+    bug: 'a statement is believed whoever signed it, and so is the evidence of a plan',
+    edits: [
+      {
+        file: 'src/core/node/statement-book.ts',
+        find: 'if (!this.#genuine(signed, scope)) return',
+        replace: 'if (scope.epoch < 0 && !this.#genuine(signed, scope)) return',
+      },
+      {
+        file: 'src/core/planner/judge.ts',
+        find: 'if (!genuine) return flaw(',
+        replace: "if (!genuine && signer === '') return flaw(",
+      },
+    ],
+    breaks: ['S9', 'S12'],
+    exposure: liars('forge', [0, 1]),
+    seedsMax: 50,
+  },
+  {
     name: 'refused-peer-not-named',
     bug: 'a peer of another version is turned away, and nobody is told',
     edits: [

@@ -99,6 +99,21 @@ describe('a bulk run', () => {
   })
 })
 
+describe('a thread that breaks down', () => {
+  it('costs its own range, which is named, and not what others counted', async () => {
+    const text = `import { workerData, parentPort } from 'node:worker_threads'
+      import { emptyTally } from '${new URL('tally.ts', import.meta.url).href}'
+      parentPort.on('message', ({ first, count }) => {
+        if (first >= 120) throw new Error('out of memory')
+        parentPort.postMessage({ ...emptyTally(workerData, first), runs: count })
+      })`
+    const worker = new URL(`data:text/javascript,${encodeURIComponent(text)}`)
+    const tally = await runBulk({ nodes: 5, faults: 'clean', seeds: 60, seedStart: 100, workers: 1, worker })
+    expect(tally).toMatchObject({ runs: 20, interrupted: true })
+    expect(tally.failures).toEqual(['a run of the seeds 120 to 139 broke down: out of memory'])
+  })
+})
+
 describe('shrinking', () => {
   it('leaves the one fault that matters, as short as it still does', () => {
     const plan = generatePlan({ seed: 1_011, nodes: 5, faults: 'hostile' })

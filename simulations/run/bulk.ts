@@ -8,6 +8,8 @@ export interface BulkOptions extends BulkSetting {
   readonly seedStart: number
   /** Threads; each takes a range of seeds at a time. */
   readonly workers: number
+  /** What a thread runs; for tests. */
+  readonly worker?: URL
   /** Ends the run early: what was counted by then is the result. */
   readonly signal?: AbortSignal
   /** Told after each range. */
@@ -17,9 +19,12 @@ export interface BulkOptions extends BulkSetting {
 /** A range takes some seconds at most, so that an interrupted run loses little. */
 const seedsPerRange = 20
 
-/** Runs many seeds on all threads and counts what came of them. The counts do not depend on the threads. */
+/**
+ * Runs many seeds on all threads and counts what came of them. The counts do not depend on the threads. A thread that breaks
+ * down costs its range, which is named; the others end theirs.
+ */
 export async function runBulk(options: BulkOptions): Promise<Tally> {
-  const { seeds, seedStart, signal, onProgress, workers, ...rest } = options
+  const { seeds, seedStart, signal, onProgress, workers, worker: program, ...rest } = options
   const setting: BulkSetting = rest
   const begin = performance.now()
   const total = emptyTally(setting, seedStart)
@@ -27,14 +32,20 @@ export async function runBulk(options: BulkOptions): Promise<Tally> {
   let next = seedStart
   const range = Math.max(1, Math.min(seedsPerRange, Math.ceil(seeds / workers)))
   const drain = async (): Promise<void> => {
-    const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData: setting })
+    const worker = new Worker(program ?? new URL('worker.ts', import.meta.url), { workerData: setting })
     try {
       while (next < end) {
         if (signal?.aborted === true) return
         const first = next
         const count = Math.min(range, end - first)
         next += count
-        const tally = await answerTo(worker, { first, count }, signal)
+        const tally = await answerTo(worker, { first, count }, signal).catch((error: unknown) => {
+          const why = error instanceof Error ? error.message : String(error)
+          total.failures = [
+            ...total.failures,
+            `a run of the seeds ${first} to ${first + count - 1} broke down: ${why}`,
+          ]
+        })
         if (tally === undefined) return
         addTally(total, tally)
         total.wallMs = performance.now() - begin

@@ -51,7 +51,8 @@ const { values } = parseArgs({
 })
 
 const stopping = new AbortController()
-process.once('SIGINT', () => stopping.abort())
+// What was counted until then is the result.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
 
 process.exitCode = await main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
@@ -87,6 +88,7 @@ async function main(): Promise<number> {
 async function bulk(seedStart: number): Promise<number> {
   const setting = settingOf()
   const seeds = whole('seeds', 1_000)
+  if (seeds === 0) throw new Error('--seeds needs at least 1: no run shows nothing')
   let told = 0
   const tally = await runBulk({
     ...setting,
@@ -106,6 +108,7 @@ async function bulk(seedStart: number): Promise<number> {
     const summary = { title: tally.name, command, commit: commit(), groups: [tally] }
     writeFileSync(values.picture, renderSummary(summary))
   }
+  if (tally.failures.length > 0) return 2
   const first = tally.violations[0]
   if (first === undefined) return lacks(setting.faults, tally) ? 1 : 0
   const plan = generatePlan({ ...setting, seed: first.seed })
@@ -173,7 +176,7 @@ function keep(plan: Plan, invariant: string): void {
 function report(tally: Tally): string {
   const perMinute = Math.round((tally.runs * 60_000) / Math.max(1, tally.wallMs))
   const lines = [
-    `${tally.name}: seeds ${tally.firstSeed} to ${tally.firstSeed + tally.runs - 1}${tally.interrupted ? ' (interrupted)' : ''}`,
+    `${tally.name}: ${tally.interrupted ? `interrupted after ${tally.runs} seeds, from ${tally.firstSeed} on` : `seeds ${tally.firstSeed} to ${tally.firstSeed + tally.runs - 1}`}`,
     `  runs ${tally.runs}, ${perMinute} a minute; events ${tally.events}; virtual time ${(tally.virtualMs / 3_600_000).toFixed(1)} h`,
     `  outside the premise ${tally.outsidePremise}, of which forked ${tally.forksOutsidePremise}; excused from liveness ${tally.excused}`,
   ]
@@ -186,6 +189,7 @@ function report(tally: Tally): string {
   for (const { seed, invariant, text, replay: again } of tally.violations.slice(0, 20)) {
     lines.push(`  ${invariant} broken, seed ${seed}: ${text}`, `    ${again}`)
   }
+  for (const failure of tally.failures) lines.push(`  not counted: ${failure}`)
   lines.push(`  violations: ${tally.violations.length}`)
   return lines.join('\n')
 }
@@ -197,7 +201,7 @@ function settingOf(): BulkSetting {
     nodes: whole('nodes'),
     faults,
     ...(values.expect === undefined ? {} : { expect: values.expect === 'auto' ? 'auto' : whole('expect') }),
-    ...(values.minutes === undefined ? {} : { minutes: Number(values.minutes) }),
+    ...(values.minutes === undefined ? {} : { minutes: minutes(values.minutes) }),
   }
 }
 
@@ -209,6 +213,12 @@ function whole(flag: Numeric, otherwise?: number): number {
   if (text === undefined || !/^\d+$/.test(text))
     throw new Error(`--${flag} needs a whole number, not ${text}`)
   return Number(text)
+}
+
+function minutes(text: string): number {
+  const value = Number(text)
+  if (!Number.isFinite(value) || value <= 0) throw new Error(`--minutes needs a number above 0, not ${text}`)
+  return value
 }
 
 function commit(): string {

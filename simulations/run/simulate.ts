@@ -149,7 +149,7 @@ function converge(
 
 function lacking(world: World, core: readonly number[]) {
   const owed = core.filter((index) => !world.leaving.has(index))
-  return owed.map((index) => ({ index, missing: lacks(world.machines[index]!) }))
+  return owed.map((index) => ({ index, missing: lacks(world, world.machines[index]!) }))
 }
 
 function isForked({ charters, split }: Lineages): boolean {

@@ -9,7 +9,10 @@ import type { RunResult } from './result.ts'
 export type BulkSetting = Omit<GenerateOptions, 'seed'>
 
 /** What was counted so far. */
-export type Tally = { -readonly [K in keyof BulkGroup]: BulkGroup[K] }
+export type Tally = { -readonly [K in keyof BulkGroup]: BulkGroup[K] } & {
+  /** Ranges of seeds whose thread broke down, and why. */
+  failures: readonly string[]
+}
 
 /** No run yet. */
 export function emptyTally(setting: BulkSetting, firstSeed: number): Tally {
@@ -32,6 +35,7 @@ export function emptyTally(setting: BulkSetting, firstSeed: number): Tally {
     faults: {},
     coverage: Object.fromEntries(coverageNames.map((name) => [name, 0])),
     violations: [],
+    failures: [],
   }
 }
 

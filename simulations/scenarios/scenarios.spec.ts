@@ -178,6 +178,14 @@ describe('judging', () => {
   })
 })
 
+describe('the examples', () => {
+  it.each(examples)('of %s come out as the file says', async (name) => {
+    const { claims, passed } = await simulateScenario(loadScenario(`${folder}${name}`), { seeds: 4 })
+    expect(claims.flatMap(({ text, failures }) => failures.map(({ why }) => `${text}: ${why}`))).toEqual([])
+    expect(passed).toBe(true)
+  })
+})
+
 describe('simulateScenario', () => {
   it('holds what holds, and says in which seed what does not', async () => {
     const scenario = { ...base, expect: ['active within 2m', 'never chartered', 'role of h1 is worker'] }

@@ -80,7 +80,7 @@ export class Liar {
         // The first answer that was asked for is read, and no other.
         return message.kind === 'secrets'
           ? [{ ...message, caHash: 'f'.repeat(64) }]
-          : [message, ...this.#forged(message)]
+          : [message, ...this.#forged(to, message)]
       case 'newer':
         return [withUnknownField(message)]
       case 'equivocate':
@@ -104,7 +104,7 @@ export class Liar {
   }
 
   /** The same message in somebody else's name, or with another content under an old signature. */
-  #forged(message: Message): readonly Message[] {
+  #forged(to: NodeId, message: Message): readonly Message[] {
     const nobody = this.#kit.crypto.sign('muster/record/1', { forged: true })
     if (message.kind === 'gossip' || message.kind === 'hello') {
       const signed = message.kind === 'hello' ? message.record : message.records[0]
@@ -113,8 +113,11 @@ export class Liar {
       return [{ kind: 'gossip', records: [{ record, signature: signed.signature }], claims: [] }]
     }
     if (message.kind === 'statement') {
-      const { statement } = message.signed
-      return [{ kind: 'statement', signed: { ...message.signed, statement, signature: nobody } }]
+      const forged = { ...message.signed, signature: nobody }
+      return [
+        { kind: 'statement', signed: forged },
+        { kind: 'statement', signed: { ...forged, signer: to } },
+      ]
     }
     if (message.kind === 'accept') {
       return [{ ...message, vote: { ...message.vote, signature: nobody } }]
