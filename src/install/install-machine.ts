@@ -14,6 +14,7 @@ import type { InstallOptions } from './install-options.ts'
 import { architectureOfMachine } from './machine-facts.ts'
 import type { OpenImage } from './open-image.ts'
 import { openImage } from './open-image.ts'
+import { repairTable } from './repair-table.ts'
 import type { OnProgress } from './steps.ts'
 
 /** Name of the loader in the firmware's list. */
@@ -73,7 +74,7 @@ export async function installMachine(
     say(choice.reason)
     if (choice.kind === 'none') throw new MusterError('ERR_DISK_NONE', { detail: choice.reason })
     if (init.dryRun) return { kind: 'dry-run', disk: choice.disk.path, reason: choice.reason }
-    if (choice.kind === 'boot-installed') return await bootInstalled(installer, choice.disk)
+    if (choice.kind === 'boot-installed') return await bootInstalled(installer, choice.disk, say)
     await init.runStage('before-install')
     const receipt = await installOn(installer, choice.disk.path, image, init)
     const registered = await register(installer, choice.disk.path)
@@ -171,9 +172,24 @@ function register(installer: InstallerComponents, disk: string): Promise<boolean
   })
 }
 
+async function makeWhole(installer: InstallerComponents, path: string): Promise<boolean> {
+  const disk = await installer.openDisk(path, 'write')
+  try {
+    return await repairTable(disk)
+  } finally {
+    await disk.close()
+  }
+}
+
 /** A medium was left in a machine that is installed: its disk is started, and no loop made of it. */
-async function bootInstalled(installer: InstallerComponents, disk: DiskFacts): Promise<InstallOutcome> {
+async function bootInstalled(
+  installer: InstallerComponents,
+  disk: DiskFacts,
+  say: (line: string) => void,
+): Promise<InstallOutcome> {
   const { firmware } = installer
+  const repaired = await makeWhole(installer, disk.path)
+  if (repaired) say(`the partition table of ${disk.path} was not whole: it was written anew from its copy`)
   const handovers = await firmware.readCounter()
   const stay = (detail: string): MusterError =>
     new MusterError('ERR_ALREADY_INSTALLED', { disk: disk.path, detail })
@@ -182,7 +198,8 @@ async function bootInstalled(installer: InstallerComponents, disk: DiskFacts): P
   const registered =
     (await firmware.startNext(loaderLabel)) ||
     ((await register(installer, disk.path)) && (await firmware.startNext(loaderLabel)))
-  if (!registered) throw stay('the firmware cannot be told to start the disk')
+  // The firmware did not find the disk before, and may now.
+  if (!registered && !repaired) throw stay('the firmware cannot be told to start the disk')
   await firmware.writeCounter(handovers + 1)
   return { kind: 'boot-installed', disk: disk.path }
 }

@@ -9,7 +9,9 @@ import { readUki } from '../../../src/core/install/uki.ts'
 import type { DiskRegion, ImageSource } from '../../../src/core/ports.ts'
 import { installImage } from '../../../src/install/install-image.ts'
 import type { InstallInit } from '../../../src/install/install-image.ts'
+import { isProtectiveMbr } from '../../../src/core/install/gpt.ts'
 import { isInstallation, readTable, regionOf } from '../../../src/install/inspect.ts'
+import { repairTable } from '../../../src/install/repair-table.ts'
 import { openImage } from '../../../src/install/open-image.ts'
 import type { OpenImage } from '../../../src/install/open-image.ts'
 import { MemoryBootEntries, MemoryTextFile } from '../../../src/testing/memory-boot-entries.ts'
@@ -139,11 +141,14 @@ export async function mounted(content: MachineContent): Promise<MachineContent> 
 /** What firmware, loader and initrd would find, where only these images are signed. */
 export async function modelOf(content: MachineContent, images: readonly FakeImage[]): Promise<ModelDisk> {
   const { disk } = new MemoryMachine(content)
-  // Firmware restores the first table from its copy.
+  const nothing = { hasTable: false, hasLoader: false, entries: [], slots: [], hasData: false }
+  // Firmware restores the first table from its copy, but looks for none without the first sector. The medium starts then, and its
+  // installer takes the disk for an installed one and makes it whole.
+  const isSeen = async (): Promise<boolean> => isProtectiveMbr(await disk.read(0, disk.sectorBytes))
+  if (!(await isSeen())) await repairTable(disk)
   const table = await readTable(disk)
-  if (table === undefined || !isInstallation(table)) {
-    return { hasTable: false, hasLoader: false, entries: [], slots: [], hasData: false }
-  }
+  if (table === undefined || !isInstallation(table)) return nothing
+  if (!(await isSeen())) return { ...nothing, hasTable: true }
   const at = (name: string): number => regionOf(table, name, disk)!.offset
   const esp = readMemoryFileSystem((offset, bytes) => disk.peek(at(partitionNames.esp) + offset, bytes))
   const config = readMemoryFileSystem((offset, bytes) => disk.peek(at(partitionNames.config) + offset, bytes))
