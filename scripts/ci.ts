@@ -47,6 +47,7 @@ const singleTests: readonly MachineTest[] = [
   { file: 'test/vm/bad-image.vm.ts', only: 'that hangs', seconds: 1_050 },
   { file: 'test/vm/bad-image.vm.ts', only: 'whose first program ends', seconds: 400 },
   { file: 'test/vm/power.vm.ts', seconds: 1_000 },
+  { file: 'test/vm/lost-table.vm.ts', seconds: 610 },
   { file: 'test/vm/bad-image.vm.ts', only: 'never gets onto the network', seconds: 900 },
   { file: 'test/vm/bad-image.vm.ts', only: 'whose k3s ends at once', seconds: 900 },
 ]
