@@ -105,14 +105,15 @@ export function executionChecker(world: () => World, violations: Violations): Wa
       if (plan?.header.phase !== 'active') broken('S5', machine.index, 'an agent runs before active')
       else if (place.authority !== plan.body.caHash)
         broken('S5', machine.index, 'an agent runs under another CA')
-    } else if (plan?.header.phase !== 'active') {
-      checkDoor(machine, place.access, plan, teamOf(record, chain, plan))
-    } else {
-      // Data of a grant that was revoked are put away before anything runs under the next one.
-      const entered = enteredBy(machine).plan
-      if (entered?.header.phase === 'active' && place.authority !== entered.body.caHash)
-        broken('S4', machine.index, 'a server runs under another CA than that of the active plan')
+      return
     }
+    // Data of a grant that was revoked are put away before anything runs under the next one.
+    const entered = enteredBy(machine)
+    if (place.authority !== entered.record?.secrets?.caHash)
+      broken('S4', machine.index, 'a server runs on the data of another grant')
+    if (entered.plan?.header.phase === 'active' && place.authority !== entered.plan.body.caHash)
+      broken('S4', machine.index, 'a server runs under another CA than that of the active plan')
+    if (plan?.header.phase !== 'active') checkDoor(machine, place.access, plan, teamOf(record, chain, plan))
   }
 
   /** S5: the token that k3s starts with is for the one CA that is certified, or stated by the grant's initialiser. */

@@ -84,6 +84,35 @@ export const k3sMutants: readonly Mutant[] = [
     seedsMax: 500,
   },
   {
+    name: 'keeps-the-data-of-a-revoked-grant',
+    bug: 'k3s data of a grant that was revoked stay on the disk, and a server runs on them under the next one',
+    edits: [
+      {
+        file: 'src/core/k3s/decide.ts',
+        find: "if (isDirty(observation) || observation.configured !== '') {\n    const reason = `grant",
+        replace: "if (observation.tombstone && observation.configured !== '') {\n    const reason = `grant",
+      },
+      {
+        file: 'src/core/k3s/run.ts',
+        find: "(hash) => hash !== '' && hash !== caHash,",
+        replace: "(hash) => hash !== '' && caHash === '',",
+      },
+      {
+        file: 'src/core/k3s/team.ts',
+        find: 'if (observation.caHash !== record.secrets.caHash) {',
+        replace: "if (observation.caHash === '') {",
+      },
+      {
+        file: 'src/core/k3s/team.ts',
+        find: "(observation.caHash !== '' && observation.caHash !== initialised.caHash)",
+        replace: "initialised.caHash === ''",
+      },
+    ],
+    breaks: ['S4'],
+    exposure: { faults: 'hostile', nodes: 5 },
+    seedsMax: 500,
+  },
+  {
     name: 'joins-before-its-turn',
     bug: 'the third server of the team joins while the second is still a learner',
     edits: [

@@ -29,7 +29,8 @@ const help = `npm run sim -- [options]
 
 faults: ${presets.join(', ')}
 Exit code 1: a promise was broken; the shrunk plan is on disk and the command to replay it is printed. Or: so many seeds
-must meet what checkers/required.ts names for their preset, and did not.`
+must meet what checkers/required.ts names for their preset, and did not.
+Exit code 2: the options are wrong, or some seeds were not counted, which are named.`
 
 const { values } = parseArgs({
   options: {
@@ -108,9 +109,12 @@ async function bulk(seedStart: number): Promise<number> {
     const summary = { title: tally.name, command, commit: commit(), groups: [tally] }
     writeFileSync(values.picture, renderSummary(summary))
   }
-  if (tally.failures.length > 0) return 2
   const first = tally.violations[0]
-  if (first === undefined) return lacks(setting.faults, tally) ? 1 : 0
+  if (first === undefined) {
+    const isLacking = lacks(setting.faults, tally)
+    if (tally.failures.length > 0) return 2
+    return isLacking ? 1 : 0
+  }
   const plan = generatePlan({ ...setting, seed: first.seed })
   say(`\nshrinking seed ${first.seed} (${first.invariant}) …`)
   keep(

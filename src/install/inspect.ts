@@ -63,19 +63,14 @@ export async function readRecords(
 
 type ReadableDisk = Pick<DiskTarget, 'read'> & DiskGeometry
 
-/** The partition table at the beginning of a disk; undefined where it is not whole. */
-export async function readPrimaryTable(disk: ReadableDisk): Promise<Gpt | undefined> {
+/** The partition table, or its copy where the first is damaged. */
+export async function readTable(disk: ReadableDisk): Promise<Gpt | undefined> {
   const { header, entries } = primaryTable(disk)
-  return decodeGpt(
+  const primary = decodeGpt(
     await disk.read(header.offset, header.bytes),
     await disk.read(entries.offset, entries.bytes),
     1,
   )
-}
-
-/** The partition table, or its copy where the first is damaged. */
-export async function readTable(disk: ReadableDisk): Promise<Gpt | undefined> {
-  const primary = await readPrimaryTable(disk)
   if (primary !== undefined) return primary
   const { backup } = tableRegions(disk)
   const region = await disk.read(backup.offset, backup.bytes)

@@ -188,18 +188,21 @@ async function bootInstalled(
   say: (line: string) => void,
 ): Promise<InstallOutcome> {
   const { firmware } = installer
-  const repaired = await makeWhole(installer, disk.path)
-  if (repaired) say(`the partition table of ${disk.path} was not whole: it was written anew from its copy`)
+  const start = async (): Promise<boolean> =>
+    (await firmware.startNext(loaderLabel)) ||
+    ((await register(installer, disk.path)) && (await firmware.startNext(loaderLabel)))
+  if (await makeWhole(installer, disk.path)) {
+    say(`the partition table of ${disk.path} was not whole: it was written anew from its copy`)
+    // The firmware did not find the disk before, and finds it now even if it cannot be told to. There is nothing to repair twice.
+    await start()
+    return { kind: 'boot-installed', disk: disk.path }
+  }
   const handovers = await firmware.readCounter()
   const stay = (detail: string): MusterError =>
     new MusterError('ERR_ALREADY_INSTALLED', { disk: disk.path, detail })
   if (handovers === undefined) throw stay('the firmware cannot be told to start the disk')
   if (handovers >= handoversMax) throw stay(`it was given back ${handovers} times and came again each time`)
-  const registered =
-    (await firmware.startNext(loaderLabel)) ||
-    ((await register(installer, disk.path)) && (await firmware.startNext(loaderLabel)))
-  // The firmware did not find the disk before, and may now.
-  if (!registered && !repaired) throw stay('the firmware cannot be told to start the disk')
+  if (!(await start())) throw stay('the firmware cannot be told to start the disk')
   await firmware.writeCounter(handovers + 1)
   return { kind: 'boot-installed', disk: disk.path }
 }

@@ -6,7 +6,7 @@ import { MusterError } from '../errors.ts'
 import { run } from './run.ts'
 
 /** Programs that a Debian machine may lack, and the package that has each. */
-const packageOf = {
+export const packageOf = {
   unshare: 'util-linux',
   ip: 'iproute2',
   nft: 'nftables',

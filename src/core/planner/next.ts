@@ -261,16 +261,13 @@ function roster(desk: Desk, draft: Draft): Draft {
 function retire(desk: Desk, draft: Draft): Draft {
   const { plan } = desk
   const openChange = openChangeOf(desk, draft)
-  const left = new Set(
-    desk.view.members.filter((member) => member.record.left).map((member) => member.record.nodeId),
-  )
   const listed = memberLists(desk.statements, plan.header, plan.body).flatMap(
     ({ statement }) => statement.members,
   )
   let result = draft
   for (const leaver of plan.body.assignments) {
     const proof = desk.deaths.get(leaver.nodeId)
-    if (!left.has(leaver.nodeId) || proof === undefined) continue
+    if (!desk.left(leaver.nodeId) || proof === undefined) continue
     const now = draft.assignments.find((one) => one.nodeId === leaver.nodeId)
     // A former server stays until etcd no longer lists it: an address in use is not free.
     const free = now?.role === 'worker' && leaver.role === 'worker' && openChange?.node !== leaver.nodeId

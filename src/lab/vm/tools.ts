@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { installDebianPackages } from '../../debian-packages.ts'
 import { MusterError } from '../../errors.ts'
-import { missingTools } from '../tools.ts'
+import { missingTools, packageOf } from '../tools.ts'
 import type { MachineSettings } from './state.ts'
 
 type Firmware = MachineSettings['firmware']
@@ -53,10 +53,10 @@ export async function provideVmTools(
 }
 
 function lackingHere(places: readonly Firmware[]): Lacking[] {
-  const lacking: Lacking[] = []
-  if (missingTools(['qemu-system-x86_64'], '').length > 0) {
-    lacking.push({ name: 'QEMU', package: 'qemu-system-x86' })
-  }
+  const lacking: Lacking[] = missingTools(['qemu-system-x86_64'], '').map((tool) => ({
+    name: 'QEMU',
+    package: packageOf[tool],
+  }))
   if (findFirmware(places) === undefined) lacking.push({ name: 'UEFI firmware', package: 'ovmf' })
   return lacking
 }

@@ -9,7 +9,6 @@ import { readUki } from '../../../src/core/install/uki.ts'
 import type { DiskRegion, ImageSource } from '../../../src/core/ports.ts'
 import { installImage } from '../../../src/install/install-image.ts'
 import type { InstallInit } from '../../../src/install/install-image.ts'
-import { isProtectiveMbr } from '../../../src/core/install/gpt.ts'
 import { isInstallation, readTable, regionOf } from '../../../src/install/inspect.ts'
 import { repairTable } from '../../../src/install/repair-table.ts'
 import { openImage } from '../../../src/install/open-image.ts'
@@ -142,8 +141,8 @@ export async function mounted(content: MachineContent): Promise<MachineContent> 
 export async function modelOf(content: MachineContent, images: readonly FakeImage[]): Promise<ModelDisk> {
   const { disk } = new MemoryMachine(content)
   const nothing = { hasTable: false, hasLoader: false, entries: [], slots: [], hasData: false }
-  // Firmware restores the first table from its copy, but looks for none without the first sector. The medium starts then, and its
-  // installer takes the disk for an installed one and makes it whole.
+  // Firmware restores the first table from its copy, but looks for none without the first sector. The medium starts then, and
+  // its installer takes the disk for an installed one and makes it whole.
   const isSeen = async (): Promise<boolean> => isProtectiveMbr(await disk.read(0, disk.sectorBytes))
   if (!(await isSeen())) await repairTable(disk)
   const table = await readTable(disk)
@@ -292,4 +291,10 @@ export async function cutEverywhere(options: {
 /** What the initrd would have written for a machine that runs this image from this place. */
 export function bootOf(image: FakeImage, place: 'a' | 'b'): BootFacts {
   return { mode: 'installed', imageId: image.manifest.imageId, place }
+}
+
+/** Whether a first sector says that the disk has a GPT: firmware looks for no table, nor for its copy, without that. */
+function isProtectiveMbr(sector: Uint8Array): boolean {
+  const hasGpt = [446, 462, 478, 494].some((entry) => sector[entry + 4] === 0xee)
+  return hasGpt && sector[510] === 0x55 && sector[511] === 0xaa
 }

@@ -1,0 +1,180 @@
+// Proves what a medium does that was left in an installed machine: it gives the machine back to its disk and makes no loop of it,
+// mends a partition table that an interrupted installation left half written, and overwrites nothing that is not its own.
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { InstallerComponents } from '../../src/components/installer.ts'
+import type { DiskFacts } from '../../src/core/install/disk-choice.ts'
+import { tableRegions } from '../../src/core/install/gpt.ts'
+import { installMachine } from '../../src/install/install-machine.ts'
+import { readInstallOptions } from '../../src/install/install-options.ts'
+import { repairTable } from '../../src/install/repair-table.ts'
+import { fakeImage, verifySignature } from './support/fake-image.ts'
+import type { MachineContent } from './support/world.ts'
+import { installed, MemoryMachine, sourceOf } from './support/world.ts'
+
+const image = fakeImage({ version: '1' })
+const sectorBytes = 512
+let whole: MachineContent
+
+beforeAll(async () => {
+  whole = await installed(image)
+})
+
+/** The disk after something was written to its first partition table. */
+async function changed(write: (machine: MemoryMachine) => Promise<void>): Promise<MemoryMachine> {
+  const machine = new MemoryMachine(whole)
+  await write(machine)
+  await machine.disk.flush()
+  return new MemoryMachine(machine.content)
+}
+
+const withoutTable = (): Promise<MemoryMachine> =>
+  changed(async ({ disk }) => {
+    const { primary } = tableRegions(disk)
+    await disk.write(primary.offset, new Uint8Array(primary.bytes))
+  })
+
+/** As another system's partitioner leaves it: its own table in the first sector, the old copy still at the end. */
+const withForeignTable = (): Promise<MemoryMachine> =>
+  changed(async ({ disk }) => {
+    const { primary } = tableRegions(disk)
+    await disk.write(primary.offset, new Uint8Array(primary.bytes))
+    const mbr = new Uint8Array(sectorBytes)
+    mbr.set([0x80, 0, 0, 0, 0x83], 446)
+    mbr.set([0x55, 0xaa], 510)
+    await disk.write(0, mbr)
+  })
+
+function firstTable({ disk }: MemoryMachine): Buffer {
+  const { primary } = tableRegions(disk)
+  return Buffer.from(disk.peek(primary.offset, primary.bytes))
+}
+
+describe('the first partition table', () => {
+  it('is left as it is where it is whole', async () => {
+    const machine = new MemoryMachine(whole)
+    expect(await repairTable(machine.disk)).toBe(false)
+  })
+
+  it('is written anew where it is empty, byte for byte', async () => {
+    const machine = await withoutTable()
+    expect(await repairTable(machine.disk)).toBe(true)
+    expect(firstTable(machine).equals(firstTable(new MemoryMachine(whole)))).toBe(true)
+  })
+
+  it.each([0, 1, 2])('is written anew where only sector %i is missing', async (sector) => {
+    const machine = await changed(({ disk }) => disk.write(sector * sectorBytes, new Uint8Array(sectorBytes)))
+    expect(await repairTable(machine.disk)).toBe(true)
+    expect(firstTable(machine).equals(firstTable(new MemoryMachine(whole)))).toBe(true)
+  })
+
+  it.each([0, 1, 2, 33])('stays where sector %i holds what is not ours', async (sector) => {
+    const machine = await changed(({ disk }) =>
+      disk.write(sector * sectorBytes, new Uint8Array(sectorBytes).fill(1)),
+    )
+    const before = firstTable(machine)
+    expect(await repairTable(machine.disk)).toBe(false)
+    expect(firstTable(machine).equals(before)).toBe(true)
+  })
+
+  it('stays where another system has taken the disk', async () => {
+    const machine = await withForeignTable()
+    const before = firstTable(machine)
+    expect(await repairTable(machine.disk)).toBe(false)
+    expect(firstTable(machine).equals(before)).toBe(true)
+  })
+})
+
+interface FakeFirmware {
+  counter: number | undefined
+  startsNext: boolean
+  registered: number
+}
+
+/** What the medium says and does with this machine. */
+async function insert(machine: MemoryMachine, firmware: FakeFirmware): Promise<readonly string[]> {
+  const said: string[] = []
+  const installer: Partial<InstallerComponents> = {
+    readDisks: async () => [disk],
+    openDisk: async () => machine.disk,
+    openSource: async () => sourceOf(image),
+    firmware: {
+      registerLoader: async () => {
+        firmware.registered += 1
+        return firmware.counter !== undefined
+      },
+      startNext: async () => firmware.startsNext,
+      readCounter: async () => firmware.counter,
+      writeCounter: async (value) => void (firmware.counter = value),
+    },
+  }
+  const outcome = await installMachine(installer as InstallerComponents, {
+    options: readInstallOptions({ auto: true }).options,
+    source: 'memory:',
+    verify: verifySignature,
+    cloudConfig: [],
+    dryRun: false,
+    onProgress: () => undefined,
+    say: (line) => void said.push(line),
+    onTable: () => undefined,
+    runStage: async () => undefined,
+  })
+  expect(outcome).toEqual({ kind: 'boot-installed', disk: disk.path })
+  return said
+}
+
+const disk: DiskFacts = {
+  path: '/dev/vda',
+  aliases: [],
+  sizeBytes: 64 * 1_024 ** 3,
+  sectorBytes,
+  model: '',
+  serial: '1',
+  transport: 'virtio',
+  type: 'disk',
+  removable: false,
+  readOnly: false,
+  holders: [],
+  mounts: [],
+  isBootMedium: false,
+  signatures: [],
+  table: 'gpt',
+  partitions: [],
+  hasInstallation: false,
+}
+
+describe('a medium left in an installed machine', () => {
+  it('gives the machine back twice, and then asks for a person', async () => {
+    const firmware: FakeFirmware = { counter: 0, startsNext: true, registered: 0 }
+    for (const handovers of [1, 2]) {
+      await insert(new MemoryMachine(whole), firmware)
+      expect(firmware.counter).toBe(handovers)
+    }
+    await expect(insert(new MemoryMachine(whole), firmware)).rejects.toThrow('it was given back 2 times')
+  })
+
+  it('stays where the firmware cannot be told to start the disk', async () => {
+    const deaf: FakeFirmware = { counter: undefined, startsNext: false, registered: 0 }
+    await expect(insert(new MemoryMachine(whole), deaf)).rejects.toThrow('cannot be told')
+    const forgetful: FakeFirmware = { counter: 0, startsNext: false, registered: 0 }
+    await expect(insert(new MemoryMachine(whole), forgetful)).rejects.toThrow('cannot be told')
+    expect(forgetful).toEqual({ counter: 0, startsNext: false, registered: 1 })
+  })
+
+  it('mends the table and starts the disk, however often it was given back', async () => {
+    for (const counter of [undefined, 0, 2]) {
+      const machine = await withoutTable()
+      const firmware: FakeFirmware = { counter, startsNext: false, registered: 0 }
+      expect((await insert(machine, firmware)).join('\n')).toContain('was written anew from its copy')
+      expect(firstTable(machine).equals(firstTable(new MemoryMachine(whole)))).toBe(true)
+      expect(firmware.counter).toBe(counter)
+    }
+  })
+
+  it('overwrites nothing of another system that left the old copy behind', async () => {
+    const machine = await withForeignTable()
+    const before = firstTable(machine)
+    const firmware: FakeFirmware = { counter: 2, startsNext: true, registered: 0 }
+    await expect(insert(machine, firmware)).rejects.toThrow('it was given back 2 times')
+    expect(firstTable(machine).equals(before)).toBe(true)
+  })
+})
