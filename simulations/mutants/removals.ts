@@ -82,4 +82,18 @@ export const removalMutants: readonly Mutant[] = [
     exposure: foundOn('leaver-beside-a-death-133440'),
     seedsMax: 1,
   },
+  {
+    name: 'blind-leader-takes-etcd-for-lost',
+    bug: 'a leader that halted and so sees no etcd says that etcd has no quorum, and does nothing about its own lost data',
+    edits: [
+      {
+        file: 'src/core/planner/next.ts',
+        find: "return own?.role === 'control-plane' && !halted(self)",
+        replace: "return own?.role === 'control-plane' && (!halted(self) || self !== '')",
+      },
+    ],
+    breaks: ['L2'],
+    exposure: foundOn('blind-leader-200454'),
+    seedsMax: 1,
+  },
 ]

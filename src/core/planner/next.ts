@@ -49,6 +49,8 @@ interface Desk extends NextInput {
   readonly deaths: ReadonlyMap<NodeId, DeathProof>
   readonly lost: ReadonlyMap<NodeId, SignedOf<'lost'>>
   readonly present: (id: NodeId) => boolean
+  /** It says of itself that it halted and waits for a person. */
+  readonly halted: (id: NodeId) => boolean
   /** It said goodbye. */
   readonly left: (id: NodeId) => boolean
   /** Silent, and not held for dead yet: that lasts for a few probes only. */
@@ -119,6 +121,7 @@ function prepare(input: NextInput): Desk {
     lost: new Map(
       [...lostMembers(input.statements, plan.header)].filter(([id]) => hasHalted(members.get(id))),
     ),
+    halted: (id) => hasHalted(members.get(id)),
     present: (id) => isPresent(members.get(id)),
     left: (id) => members.get(id)?.record.left === true,
     suspected: (id) => members.get(id)?.liveness === 'suspect',
@@ -220,8 +223,7 @@ function controlPlane(desk: Desk, draft: Draft): Draft {
     lost: desk.lost,
     lists: lists.filter(({ signer }) => desk.present(signer)),
     leaving: new Set(lists.map(({ signer }) => signer).filter(desk.left)),
-    etcdAnswers:
-      desk.etcd === undefined || desk.etcd.members !== undefined || !isServer(plan.body, desk.self),
+    etcdAnswers: desk.etcd === undefined || desk.etcd.members !== undefined || !servesHere(desk),
     inGrace: desk.now < desk.graceUntil,
     isPresent: desk.present,
     candidateOf,
@@ -242,8 +244,10 @@ function controlPlane(desk: Desk, draft: Draft): Draft {
   }
 }
 
-function isServer(body: PlanBody, id: NodeId): boolean {
-  return body.assignments.some((one) => one.nodeId === id && one.role === 'control-plane')
+/** Whether etcd should run on this node. One that halted sees as little of it as a worker, and that says nothing of etcd. */
+function servesHere({ plan, self, halted }: Desk): boolean {
+  const own = plan.body.assignments.find((one) => one.nodeId === self)
+  return own?.role === 'control-plane' && !halted(self)
 }
 
 /** Leavers, newcomers and voters. A voter leaves only if the others can go on without it. */

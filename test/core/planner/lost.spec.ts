@@ -64,6 +64,21 @@ it('gives up an addition that has not begun', () => {
   expect(site.servers()).toEqual(before)
 })
 
+it('is planned by the server itself, which sees no etcd and takes it not for lost', () => {
+  const { site, victim } = settled(3)
+  const blind = { self: victim, etcd: { members: undefined } }
+  site.report()
+  expect(site.next(blind)).toMatchObject({
+    kind: 'nothing',
+    reasons: [expect.stringContaining('etcd has no quorum')],
+  })
+  lose(site, victim)
+  expect(site.next(blind)).toMatchObject({
+    kind: 'propose',
+    plan: { header: { openChange: { kind: 'remove', node: victim } } },
+  })
+})
+
 it('believes nobody who does not halt, and no word of an earlier plan', () => {
   const { site, victim } = settled(4)
   lose(site, victim)

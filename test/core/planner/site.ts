@@ -16,7 +16,7 @@ import type { ClusterSpec } from '../../../src/core/model/spec.ts'
 import { defaultSpec } from '../../../src/core/model/spec.ts'
 import type { EtcdMember, SignedStatement, Statement } from '../../../src/core/model/statement.ts'
 import { planCharter } from '../../../src/core/planner/charter.ts'
-import type { CharterResult, Planned } from '../../../src/core/planner/context.ts'
+import type { CharterResult, NextInput, Planned } from '../../../src/core/planner/context.ts'
 import { judge } from '../../../src/core/planner/judge.ts'
 import { planNext } from '../../../src/core/planner/next.ts'
 
@@ -194,18 +194,17 @@ export class Site {
     })
   }
 
-  next(
-    change: { readonly view?: MembershipView; readonly statements?: readonly SignedStatement[] } = {},
-  ): Planned {
+  next(change: Partial<Pick<NextInput, 'self' | 'view' | 'statements' | 'etcd'>> = {}): Planned {
     return planNext({
       self: node(1),
       networkId,
       crypto,
-      view: change.view ?? this.view(),
+      view: this.view(),
       now: this.now,
       graceUntil: 0,
       parent: this.certified(),
-      statements: change.statements ?? this.statements,
+      statements: this.statements,
+      ...change,
     })
   }
 
