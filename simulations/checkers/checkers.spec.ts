@@ -21,6 +21,9 @@ function changed(
       handle: (input, now) => node.handle(input, now),
       drain: () => node.drain().flatMap(effects),
       nextDeadline: () => node.nextDeadline(),
+      get generation() {
+        return node.generation
+      },
       view: () => view(node.view()),
       glance: () => node.glance(),
     }

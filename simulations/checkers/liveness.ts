@@ -21,7 +21,7 @@ export function coreToHeal(world: World, forked: boolean): HealedCore {
   if (world.amnesias > 0) return excused('a disk was put back or copied, or a voter lied')
   const newest = newestPlan(world)
   if (newest === undefined) return beforeCharter(world)
-  const core = new Set(world.plan.core.filter((index) => !world.leaving.has(index)))
+  const core = new Set(world.plan.core.filter((index) => !world.operator.leaving.has(index)))
   const { header } = newest.plan
   const holders = new Map(
     world.machines.flatMap((machine) => {
@@ -145,7 +145,7 @@ export function lacks(
 /** Whether all machines of the core hold the same newest plan. */
 export function agree(world: World, core: readonly number[]): boolean {
   const hashes = core.flatMap((index) => {
-    if (world.leaving.has(index)) return []
+    if (world.operator.leaving.has(index)) return []
     const last = world.machines[index]?.disk.document?.chain.at(-1) as CertifiedHeader | undefined
     if (last === undefined) return ''
     const { clusterId, generation, parentHash, bodyHash } = last.header

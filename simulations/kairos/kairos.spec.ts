@@ -210,7 +210,7 @@ class Site {
         this.started.push({ node: from, role: effect.step.role })
         const node = this.nodes[from] as KairosNode
         const observation = { caHash: `ca-${from}` } as K3sObservation
-        node.handle({ kind: 'k3s-observed', observation }, this.#now)
+        node.handle({ kind: 'k3s-observed', observation, generation: -1 }, this.#now)
         node.handle({ kind: 'k3s-result', result: { kind: 'done', step: 'start' } }, this.#now)
         this.#carryOut(from, node.drain())
       }

@@ -57,6 +57,8 @@ export class KairosNode implements Core {
   readonly #self: NodeId
   /** Stands for the overlay's address. */
   readonly #address: string
+  /** It knows no plans. */
+  readonly generation = -1
   readonly #options: KairosOptions
   readonly #random: Random
   readonly #peers = new Set<NodeId>()

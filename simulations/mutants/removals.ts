@@ -9,7 +9,7 @@ function foundOn(name: string): Exposure {
   return { faults: 'clean', nodes: plan.nodes, fixed: plan }
 }
 
-/** Bugs in how members leave etcd: docs/decisions/0013, 0014 and 0015. */
+/** Bugs in how members leave etcd: docs/decisions/0013 to 0016. */
 export const removalMutants: readonly Mutant[] = [
   {
     name: 'clears-without-a-tombstone',
@@ -94,6 +94,20 @@ export const removalMutants: readonly Mutant[] = [
     ],
     breaks: ['L2'],
     exposure: foundOn('blind-leader-200454'),
+    seedsMax: 1,
+  },
+  {
+    name: 'adds-beside-a-halted-server',
+    bug: 'a server is added while another one has halted: etcd refuses it, it is given up, and added again, for ever',
+    edits: [
+      {
+        file: 'src/core/planner/roles.ts',
+        find: 'servers.length >= target || servers.some(({ nodeId }) => input.hasHalted(nodeId))',
+        replace: "servers.length >= target || servers.some(({ nodeId }) => nodeId === '')",
+      },
+    ],
+    breaks: ['L2'],
+    exposure: foundOn('addition-beside-lost-data-303'),
     seedsMax: 1,
   },
 ]

@@ -40,6 +40,12 @@ const timers = {
   bootGraceMs: 5_000,
 }
 
+/**
+ * So long a healed site may take. A server that lost its data as a learner joins again when k3s has evicted the learner, which
+ * it does after five minutes.
+ */
+const patienceMs = 420_000
+
 /** The share of seeds that run with real keys and real bytes. */
 const realEvery = 100
 
@@ -143,7 +149,7 @@ export function generatePlan(options: GenerateOptions): Plan {
     faults: makeFaults(options, horizonMs, has, draw),
     horizonMs,
     ...afterwards(preset, draw('core'), draw('trials'), nodes),
-    patienceMs: 300_000,
+    patienceMs,
     crypto: seed % realEvery === realEvery - 1 ? 'real' : 'tagged',
   }
   return preset === 'beyond-premise' ? beyondPremise(plan) : plan

@@ -148,7 +148,7 @@ function converge(
 }
 
 function lacking(world: World, core: readonly number[]) {
-  const owed = core.filter((index) => !world.leaving.has(index))
+  const owed = core.filter((index) => !world.operator.leaving.has(index))
   return owed.map((index) => ({ index, missing: lacks(world, world.machines[index]!) }))
 }
 

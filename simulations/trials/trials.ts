@@ -88,7 +88,7 @@ function leaderDies(site: TrialSite, time: TrialTime): TrialOutcome {
   const serial = newest.plan.body.operatorSerial + 1
   const { spec } = newest.plan.body
   const timers = { ...spec.timers, settleMs: spec.timers.settleMs + 1 }
-  world.orderSpec(asked, { serial, spec: { ...spec, timers } })
+  world.operator.orderSpec(asked, { serial, spec: { ...spec, timers } })
   const isOrdered = (generation: number): boolean => generation > newest.plan.header.generation
   if (!waitUntil(time, takenOverWithinMs, () => isOrdered(site.plan?.header.generation ?? -1))) {
     const text = `no plan ${takenOverWithinMs / 1_000} s after the leader died, and a majority of voters is there`

@@ -7,6 +7,8 @@ export interface Core {
   handle(input: Input, now: number): void
   drain(): readonly Effect[]
   nextDeadline(): number
+  /** Of the newest certified plan; -1: none, or a rival that knows no plans. */
+  readonly generation: number
   /** The production view; a rival has none, and is judged by what it does to k3s alone. */
   view?(): NodeView
   /** Of the view what costs nothing. */

@@ -313,13 +313,18 @@ export class K3sSite {
     return { kind: 'done', step: 'remove-member' }
   }
 
-  /** A member that runs and is removed writes its tombstone and stops. */
   #drop(etcd: Etcd, member: Member): void {
     etcd.members = etcd.members.filter((one) => one !== member)
     etcd.removed.add(member.id)
+    this.#bury(etcd, member)
+  }
+
+  /** A removed member that runs learns it from the first voter that it reaches, writes its tombstone and stops. */
+  #bury(etcd: Etcd, member: Member): void {
     const place = this.#place(member.machine)
     if (place.etcd?.memberId !== member.id || place.unit !== 'running') return
-    if (!this.#anyVoterReachable(etcd, member.machine)) return
+    if (!this.#anyVoterReachable(etcd, member.machine))
+      return this.#around.timeline.after(restartMs, () => this.#bury(etcd, member))
     place.tombstone = true
     this.#around.tell({ machine: member.machine, what: 'tombstone', detail: member.id, etcd })
     this.#stop(member.machine, place)

@@ -13,7 +13,6 @@ import type { Fault, Plan } from '../plan/plan.ts'
 import type { CoreFactory } from './core.ts'
 import { Disk } from './disk.ts'
 import { factsOf, hardwareOf, networkId } from './hardware.ts'
-import type { Identity } from './identity.ts'
 import { makeIdentity, makeOperator } from './identity.ts'
 import { K3sSite } from './k3s.ts'
 import { doubleVotes, Liar } from './liar.ts'
@@ -25,7 +24,8 @@ import type { Watcher } from './watcher.ts'
 import { together } from './watcher.ts'
 import type { LinkFault } from './network.ts'
 import { SimulatedNetwork } from './network.ts'
-import { bootstrapOf, specOrder, specOf } from './wishes.ts'
+import { Operator } from './operator.ts'
+import { bootstrapOf, specOf } from './wishes.ts'
 
 /** A step of k3s takes so long. */
 const stepMs = 300
@@ -38,10 +38,6 @@ const overlayMs = 50
 
 /** An upgrade of an agent takes so long where nobody says otherwise. */
 const upgradeMs = 500
-/** Whoever asked a machine to leave looks so often whether it is out. */
-const seeOffMs = 2_000
-/** Number of the request to leave. */
-const leaveRequest = 1_000_000
 /** etcd's leader looks for learners to promote so often (k3s: 15 s; shorter, as the timers of a simulated site are). */
 const promoteMs = 3_000
 /** Clocks begin anywhere within this. */
@@ -54,9 +50,9 @@ export class World {
   readonly machines: readonly Machine[]
   readonly network: SimulatedNetwork
   readonly k3s: K3sSite
+  readonly operator: Operator
   readonly #watch: Required<Watcher>
   readonly #makeCore: CoreFactory
-  readonly #operator: Identity
   readonly #spec: ClusterSpec
   readonly #bootstrap: BootstrapSetting
   readonly #diskRandom
@@ -72,8 +68,6 @@ export class World {
   amnesias = 0
   /** Machines that forged votes: whoever caught them listens to them no more until it restarts. */
   readonly distrusted = new Set<number>()
-  /** Machines that were allowed to leave for good: the cluster owes them nothing any more. */
-  readonly leaving = new Set<number>()
 
   constructor(
     plan: Plan,
@@ -83,7 +77,9 @@ export class World {
     this.plan = plan
     this.#watch = together(watchers)
     this.#makeCore = makeCore
-    this.#operator = makeOperator(plan)
+    this.operator = new Operator(makeOperator(plan), this.timeline, (machine) =>
+      this.powerOff(machine, 'left the cluster', undefined),
+    )
     this.#diskRandom = stream(plan.seed, 'disk')
     this.#k3sRandom = stream(plan.seed, 'k3s/answers')
     this.#spec = specOf(plan)
@@ -193,7 +189,7 @@ export class World {
           crypto: identity.crypto,
           networkId,
           prefix6: 'fd00:1:2:3::/64',
-          operatorKey: this.#operator.id,
+          operatorKey: this.operator.key,
           bootstrap: this.#bootstrap,
           bootstrapDelayMs: 0,
           spec: this.#spec,
@@ -286,8 +282,7 @@ export class World {
       case 'identity':
         return this.#endQuarantine(machine, effect.verdict)
       case 'answer':
-        if (effect.requestId === leaveRequest && effect.answer.accepted) this.#seeOff(machine)
-        return
+        return this.operator.answered(machine, effect.requestId, effect.answer.accepted)
       case 'pace':
       case 'event':
     }
@@ -394,7 +389,7 @@ export class World {
         return this.#whileOff(machine, 'wiped', fault.forMs, () => {
           machine.disk.wipe()
           this.k3s.wipe(index)
-          this.leaving.delete(index)
+          this.operator.forget(machine)
           this.distrusted.delete(index)
         })
       case 'k3s-wipe':
@@ -402,11 +397,7 @@ export class World {
       case 'upgrade':
         return this.#upgrade(machine, fault.version, fault.forMs)
       case 'leave':
-        return machine.push({
-          kind: 'request',
-          requestId: leaveRequest,
-          request: { kind: 'leave', cancel: false },
-        })
+        return this.operator.askToLeave(machine)
       case 'bit-rot':
         return this.#whileOff(machine, 'bit rot', fault.forMs, () => machine.disk.rot(fault.copies))
       case 'rollback':
@@ -438,7 +429,7 @@ export class World {
       case 'k3s-lost-reply':
         return this.#spells.begin('k3s loses replies', index, now + fault.forMs)
       case 'order':
-        return this.#order(machine, fault)
+        return this.operator.order(machine, fault.serial, fault.controlPlane)
     }
   }
 
@@ -455,20 +446,6 @@ export class World {
     this.powerOff(machine, 'upgraded', downMs)
   }
 
-  /** Root waits until the plan no longer has the machine, and switches it off for good. */
-  #seeOff(machine: Machine): void {
-    this.leaving.add(machine.index)
-    const look = (): void => {
-      if (!this.leaving.has(machine.index)) return
-      const plan = machine.core?.glance?.().chain.newest?.plan
-      const id = machine.identity?.id
-      if (plan === undefined || id === undefined || assignmentOf(plan.body, id) !== undefined)
-        return this.timeline.after(seeOffMs, look)
-      this.powerOff(machine, 'left the cluster', undefined)
-    }
-    this.timeline.after(seeOffMs, look)
-  }
-
   #clone(from: Machine): void {
     const to = this.machines[this.#nextCopy]
     if (to === undefined || from.disk.document === undefined) return
@@ -477,20 +454,6 @@ export class World {
     this.k3s.copy(from.index, to.index)
     this.amnesias += 1
     this.boot(to)
-  }
-
-  #order(machine: Machine, event: Extract<Fault, { kind: 'order' }>): void {
-    const spec = machine.core?.glance?.().chain.newest?.plan.body.spec
-    if (spec !== undefined)
-      this.orderSpec(machine, { serial: event.serial, spec: { ...spec, controlPlane: event.controlPlane } })
-  }
-
-  /** The operator, on this machine, asks for another spec. */
-  orderSpec(machine: Machine, order: { readonly serial: number; readonly spec: ClusterSpec }): void {
-    const plan = machine.core?.glance?.().chain.newest?.plan
-    if (plan === undefined) return
-    const signed = specOrder(plan, this.#operator, order)
-    machine.push({ kind: 'request', requestId: order.serial, request: { kind: 'order', signed } })
   }
 
   #has(trouble: Trouble, index: number): boolean {

@@ -18,7 +18,7 @@ export const overlayIntervalMs = 2_000
 export const persistRetryMs = 2_000
 
 /** What the loop drives: the node, as far as inputs, effects and time go. */
-export type TurnTaker = Pick<ClusterNode, 'handle' | 'drain' | 'nextDeadline'>
+export type TurnTaker = Pick<ClusterNode, 'handle' | 'drain' | 'nextDeadline' | 'generation'>
 
 /**
  * The agent's loop without its waiting: what comes in is queued, and a turn hands all of it to the core. The
@@ -80,8 +80,9 @@ export class Turns {
    */
   look(): (observation: K3sObservation) => number {
     const stepsDone = this.#stepsDone
+    const { generation } = this.#node
     return (observation) => {
-      if (stepsDone === this.#stepsDone) this.push({ kind: 'k3s-observed', observation })
+      if (stepsDone === this.#stepsDone) this.push({ kind: 'k3s-observed', observation, generation })
       return observation.ready ? observeIntervalMs.ready : observeIntervalMs.moving
     }
   }

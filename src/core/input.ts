@@ -21,7 +21,12 @@ export type Input =
   /** `nextDeadline` has passed. */
   | { readonly kind: 'deadline' }
   | { readonly kind: 'overlay-observed'; readonly state: OverlayState }
-  | { readonly kind: 'k3s-observed'; readonly observation: K3sObservation }
+  | {
+      readonly kind: 'k3s-observed'
+      readonly observation: K3sObservation
+      /** `ClusterNode.generation` when the look began. */
+      readonly generation: number
+    }
   | { readonly kind: 'k3s-result'; readonly result: K3sStepResult }
   | { readonly kind: 'request'; readonly requestId: number; readonly request: LocalRequest }
   /** The machine of now is on disk as the one that the identity was born on. */

@@ -113,6 +113,11 @@ export class ClusterNode {
     return { chain: this.#history.chain, membership: this.#membership.view() }
   }
 
+  /** Generation of the newest certified plan; -1 before any. */
+  get generation(): number {
+    return this.#history.plan?.header.generation ?? -1
+  }
+
   /** The present state, for status and the API. */
   view(): NodeView {
     const { self, networkId, bootstrap, boot, now: startedAt } = this.#init
@@ -163,7 +168,7 @@ export class ClusterNode {
         if (!this.#rest.holds(this.#membership.view(), now)) this.#decisions.handleDeadline()
         return true
       case 'k3s-observed':
-        return !this.#execution.observed(input.observation)
+        return !this.#execution.observed(input.observation, input.generation)
       case 'peer-found':
         return !this.#decisions.hear([input.peer]) || this.#membership.isPaced
       case 'peer-up':
@@ -409,7 +414,9 @@ export class ClusterNode {
     this.#decisions.adopted(newest)
     this.#words.adopted(newest.plan)
     this.#membership.setTimers(newest.plan.body.spec.timers, this.#moment.now)
-    this.#membership.update({ plan: { clusterId, generation, hash: chain.hash } }, this.#moment.now)
+    // What etcd listed before this plan proves nothing of what the plan asks of it: servers read it anew.
+    const plan = { clusterId, generation, hash: chain.hash }
+    this.#membership.update({ plan, etcd: [] }, this.#moment.now)
   }
 
   /** How a quarantine ends: told once, carried out by the agent. */
@@ -449,7 +456,7 @@ export class ClusterNode {
     if (members !== undefined) this.#words.say({ kind: 'members', ...members })
     if (lost !== undefined) this.#words.say({ kind: 'lost', ...lost })
     const { phase, note } = decision
-    const etcd = this.#execution.observation?.members ?? this.#membership.own().record.etcd
+    const etcd = this.#execution.members(this.generation) ?? this.#membership.own().record.etcd
     this.#membership.update({ phase, note, etcd }, this.#moment.now)
   }
 

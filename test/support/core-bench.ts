@@ -251,7 +251,8 @@ export function formCluster(bench: CoreBench): CoreBenchResult {
     settle(machine)
   }
   const look = (machine: Machine): void => {
-    give(machine, { kind: 'k3s-observed', observation: k3s.observe(machine.index, now) })
+    const { generation } = machine.node
+    give(machine, { kind: 'k3s-observed', observation: k3s.observe(machine.index, now), generation })
     agenda.add(now + 1_000, () => look(machine))
   }
 

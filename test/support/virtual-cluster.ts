@@ -399,7 +399,12 @@ export class VirtualCluster {
 
   #pollK3s(host: VirtualHost, node: ClusterNode): void {
     if (host.node !== node) return
-    this.#input(host, { kind: 'k3s-observed', observation: this.k3s.observe(host.index, this.now) })
+    const { generation } = node
+    this.#input(host, {
+      kind: 'k3s-observed',
+      observation: this.k3s.observe(host.index, this.now),
+      generation,
+    })
     this.#at(this.now + 1_000, () => this.#pollK3s(host, node))
   }
 

@@ -66,7 +66,7 @@ export interface MemberRecord {
   readonly specKeys: Readonly<Record<string, string>>
   /** Newest certified plan this node holds; generation -1 before any. */
   readonly plan: { readonly clusterId: string; readonly generation: number; readonly hash: Hash | '' }
-  /** What this node's etcd last listed, if it is a server; empty otherwise. */
+  /** What this node's etcd listed under that plan, if it is a server that has looked; empty otherwise. */
   readonly etcd: readonly EtcdMember[]
 }
 

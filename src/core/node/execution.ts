@@ -12,7 +12,7 @@ import type { Instant, NodeId } from '../model/ids.ts'
 import type { MemberRecord, MembershipView } from '../model/member.ts'
 import type { SecretsMessage } from '../model/message.ts'
 import { sameData } from '../model/same-data.ts'
-import type { InitialisedStatement } from '../model/statement.ts'
+import type { EtcdMember, InitialisedStatement } from '../model/statement.ts'
 import { Conclusion } from '../model/conclusion.ts'
 
 /** A failed step is tried again after this. */
@@ -59,6 +59,8 @@ export class Execution {
   #record: K3sRecord | undefined
   #observation: K3sObservation | undefined
   #secrets: { grant: number; secrets: K3sSecrets } | undefined
+  /** Generation of the newest plan when the look began that showed it. */
+  #seenUnder = -1
   /** Whether the observation was made after the last step. */
   #fresh = false
   #busy = false
@@ -82,6 +84,11 @@ export class Execution {
     return this.#observation
   }
 
+  /** etcd's members as a look showed them that began under this generation. */
+  members(generation: number): readonly EtcdMember[] | undefined {
+    return this.#seenUnder === generation ? this.#observation?.members : undefined
+  }
+
   get decision(): K3sDecision | undefined {
     return this.#decision
   }
@@ -91,12 +98,13 @@ export class Execution {
     return this.#lastFailure
   }
 
-  /** Takes note of a look. Whether it showed anything new. */
-  observed(observation: K3sObservation): boolean {
+  /** Takes note of a look that began under this generation. Whether it showed anything new. */
+  observed(observation: K3sObservation, generation: number): boolean {
     // A look that shows nothing new leaves the former one in place: nothing follows from it anew.
     const isNew = !sameData(observation, this.#observation)
-    if (!isNew && this.#fresh) return false
+    if (!isNew && this.#fresh && generation === this.#seenUnder) return false
     if (isNew) this.#observation = observation
+    this.#seenUnder = generation
     this.#fresh = true
     return true
   }
@@ -138,7 +146,8 @@ export class Execution {
     const { chain, view, own, overlayUp, initialised, connected } = around
     const noticed = this.#notice(around, now)
     const waits = this.#waiting.of(now, [chain.newest, this.#record], () => this.#waitsForOthers(chain))
-    const state = [this.#record, this.#observation, this.#secrets, this.#fresh, this.#busy, this.#starting]
+    const seen = [this.#observation, this.#seenUnder, this.#fresh]
+    const state = [this.#record, this.#secrets, this.#busy, this.#starting, ...seen]
     this.#looked.of(
       now,
       [chain, waits ? view : noticed, own, overlayUp, initialised, connected, ...state],
@@ -198,7 +207,9 @@ export class Execution {
       now,
     })
     const startsNow = decided.steps.some((step) => step.kind === 'start')
-    const decision = this.#starting || startsNow ? notReady(decided) : decided
+    const { generation } = plan.header
+    const current = this.#seenUnder === generation ? decided : withoutList(decided)
+    const decision = this.#starting || startsNow ? notReady(current) : current
     const effects: Effect[] = []
     // A decision that is drawn again makes its record again: what says the same is on the disk already.
     if (!sameData(decision.record, this.#record)) {
@@ -247,6 +258,12 @@ export class Execution {
 function notReady(decision: K3sDecision): K3sDecision {
   if (decision.phase !== 'k3s-ready' && decision.phase !== 'k3s-outdated') return decision
   return { ...decision, phase: 'k3s-starting', note: 'restarting k3s' }
+}
+
+/** A list that was read under an older plan may show what the newest one has just undone: nobody says it under the newest. */
+function withoutList(decision: K3sDecision): K3sDecision {
+  const { members: _, ...say } = decision.say
+  return { ...decision, say }
 }
 
 /** All members, for a unit that waits for its turn among them. */

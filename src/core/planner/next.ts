@@ -226,6 +226,7 @@ function controlPlane(desk: Desk, draft: Draft): Draft {
     etcdAnswers: desk.etcd === undefined || desk.etcd.members !== undefined || !servesHere(desk),
     inGrace: desk.now < desk.graceUntil,
     isPresent: desk.present,
+    hasHalted: desk.halted,
     candidateOf,
     get spares() {
       spares ??= draft.assignments

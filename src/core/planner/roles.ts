@@ -51,6 +51,8 @@ export interface RolesInput {
   readonly etcdAnswers: boolean
   readonly inGrace: boolean
   readonly isPresent: (id: NodeId) => boolean
+  /** Says of itself that it halted: its member of etcd does not answer. */
+  readonly hasHalted: (id: NodeId) => boolean
   /** Servers that said goodbye and still serve: under the parent plan they read a list themselves. */
   readonly leaving: ReadonlySet<NodeId>
   readonly candidateOf: (id: NodeId) => Candidate
@@ -346,7 +348,10 @@ function removal(
   }
 }
 
-/** The target is the largest odd number that the spec allows and the healthy machines can fill. */
+/**
+ * The target is the largest odd number that the spec allows and the healthy machines can fill. etcd takes in nobody while
+ * one of its members does not answer: one that halted is mended or replaced before.
+ */
 function addServer(
   input: RolesInput,
   list: SignedOf<'members'>,
@@ -354,7 +359,7 @@ function addServer(
 ): RolesStep | undefined {
   const { spec, spares } = input
   const target = largestOdd(Math.min(spec.controlPlane, servers.length + spares.length))
-  if (servers.length >= target) return undefined
+  if (servers.length >= target || servers.some(({ nodeId }) => input.hasHalted(nodeId))) return undefined
   const zones = servers.map((server) => input.candidateOf(server.nodeId).zone)
   const [spare] = pickSpread(spares, 1, zones)
   if (spare === undefined) return undefined
@@ -396,6 +401,12 @@ function standingReasons(
   if (dead.length > 0) {
     return [
       `${dead.map((server) => server.name).join(', ')} is dead, and no healthy machine can take its place.`,
+    ]
+  }
+  const halted = servers.filter(({ nodeId }) => input.hasHalted(nodeId))
+  if (halted.length > 0) {
+    return [
+      `${halted.map(({ name }) => name).join(', ')} has halted: etcd takes in nobody before it goes on.`,
     ]
   }
   return servers.length < wanted

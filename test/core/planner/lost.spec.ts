@@ -45,6 +45,19 @@ it('removes the member, keeps the vote, and takes the same machine again where t
   expect(site.chain().openChange).toBeNull()
 })
 
+it('takes in nobody beside a server that halted and has not said why yet', () => {
+  const { site, victim } = settled(4)
+  site.order({ ...site.spec, controlPlane: 5 })
+  site.set(victim, { phase: 'stopped' })
+  site.report()
+  const words = [expect.stringContaining('has halted: etcd takes in nobody')]
+  expect(site.next()).toMatchObject({ plan: { header: { openChange: null } } })
+  const ordered = site.next()
+  if (ordered.kind === 'propose') site.certify(ordered.plan)
+  site.report()
+  expect(site.next()).toMatchObject({ kind: 'nothing', reasons: words })
+})
+
 it('gives up an addition that has not begun', () => {
   const site = new Site(5).born()
   site.settle()
