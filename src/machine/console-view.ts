@@ -53,6 +53,8 @@ export function consoleScreen(view: ConsoleView): readonly string[] {
   if (install !== undefined) lines.push('', ...installLines(install))
   if (facts.mode === 'installed' || facts.mode === 'none') lines.push('', ...agentLines(agent))
   else if (install === undefined && facts.mode === 'live') lines.push('', ...field('install', 'not begun'))
+  else if (facts.mode === 'recovery')
+    lines.push('', ...field('to mend', 'muster upgrade --source dir:DIRECTORY puts an image in place'))
   if (view.errors.length > 0) {
     lines.push('', ...field('errors', `${view.errors.length} in the configuration: muster machine status`))
     for (const error of view.errors.slice(0, 3)) lines.push(...field('', error).slice(0, 2))

@@ -30,23 +30,27 @@ export interface Gathered {
 
 /**
  * Reads all sources of a machine's configuration (docs/image.md), later ones win. A source with an error is left out and
- * named; on an installed machine the configuration of the last good boot stands in where one is kept.
+ * named; where the machine runs from its disk, the configuration of the last good boot stands in where one is kept.
  */
 export async function gatherConfig(machine: Machine, mode: MachineMode): Promise<Gathered> {
-  const { sources, notes } =
-    mode === 'installed' ? installedSources(machine.root) : await liveSources(machine)
+  const { sources, notes } = hasDisk(mode) ? installedSources(machine.root) : await liveSources(machine)
   const first = readConfig(sources, 'machine')
   if (first.config !== undefined) {
     if (mode === 'installed') keepGood(machine.root, sources)
     return { sources, config: first.config, diagnostics: first.diagnostics, notes }
   }
-  const kept = mode === 'installed' ? readGood(machine.root) : undefined
+  const kept = hasDisk(mode) ? readGood(machine.root) : undefined
   const reading = kept === undefined ? undefined : readConfig(kept, 'machine')
   if (kept !== undefined && reading?.config !== undefined) {
     const note = 'the configuration has errors: the one of the last good boot counts instead'
     return { sources: kept, config: reading.config, diagnostics: first.diagnostics, notes: [...notes, note] }
   }
   return withoutBroken(sources, first.diagnostics, notes)
+}
+
+/** Whether this machine's own configuration is on its disk. */
+function hasDisk(mode: MachineMode): boolean {
+  return mode === 'installed' || mode === 'recovery'
 }
 
 /** Leaves out whatever has an error, one look after another, until the rest is valid. */

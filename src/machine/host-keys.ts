@@ -14,9 +14,10 @@ export async function placeHostKeys(machine: Machine, mode: MachineMode): Promis
   const { root } = machine
   if (!exists(root, keygen)) return
   const kept = `${systemPaths.config}/${configPaths.sshKeys}/${keyName}`
-  const installed = mode === 'installed' && exists(root, systemPaths.config)
+  const isKept = exists(root, systemPaths.config)
+  const installed = isKept && mode === 'installed'
   const key =
-    (installed ? keyAt(root, kept) : undefined) ??
+    (isKept && mode !== 'live' ? keyAt(root, kept) : undefined) ??
     keyAt(root, `/etc/ssh/${keyName}`) ??
     (await makeKey(machine))
   if (installed && keyAt(root, kept) === undefined) {

@@ -1,10 +1,20 @@
 // Proves that an initrd is made of what a kernel's own lists say, that its bytes follow from its content alone, and that its
 // script is one that a shell can read.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { distrustedEntryName } from '../../src/core/install/entry-name.ts'
 import { cpioArchive, type CpioEntry, entriesBelow } from '../../src/image/stages/cpio.ts'
 import { moduleClosure, moduleName } from '../../src/image/stages/modules.ts'
 
@@ -33,6 +43,38 @@ describe('cpioArchive', () => {
       { path: 'dev/console', mode: 0o020600, device: [5, 1], time: 42, content: '' },
       { path: 'init', mode: 0o100755, device: [0, 0], time: 42, content: '#!/bin/sh\n' },
     ])
+  })
+})
+
+describe('distrust of the initrd', () => {
+  it('counts the entry of the image that does not start, and no other one', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'muster-esp-'))
+    try {
+      const names = ['muster_1.efi', 'muster_2.efi', 'muster_3+2-1.efi', 'muster-recovery.efi']
+      const entries = join(directory, 'EFI/Linux')
+      mkdirSync(entries, { recursive: true })
+      const image = (name: string): string => `${/[0-9]/.exec(name)?.[0] ?? '2'}`.repeat(64)
+      for (const name of names) {
+        const mode = name.includes('recovery') ? 'recovery' : 'installed'
+        const line = `muster.mode=${mode} muster.root=${image(name)} muster.blocks=1`
+        writeFileSync(join(entries, name), Buffer.concat([Buffer.alloc(4_096, 0xff), Buffer.from(line)]))
+      }
+      const script = readFileSync(new URL('../../src/image/initrd/init.sh', import.meta.url), 'utf8')
+      const distrust = /^distrust\(\) \{\n[^]*?^\}$/m.exec(script)?.[0].replaceAll('/run/efi', directory)
+      const stubs = 'partition_of() { echo vda1; }\nmount() { :; }\numount() { :; }\nwarn() { echo "$*"; }'
+      const run = (root: string): string =>
+        execFileSync('sh', ['-c', `${stubs}\nmode=installed disk=vda root=${root}\n${distrust}\ndistrust`], {
+          encoding: 'utf8',
+        })
+      expect(run('2'.repeat(64))).toContain('muster_2.efi was known to be good: it has one more try')
+      expect(readdirSync(entries).toSorted()).toEqual(
+        names.with(1, distrustedEntryName('muster_2')).toSorted(),
+      )
+      // Those that are counted, and those of other images, stay as they are.
+      for (const root of ['2', '3', '4']) expect(run(root.repeat(64))).toBe('')
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
+    }
   })
 })
 

@@ -159,6 +159,23 @@ describe('an upgrade that fails its boots', () => {
     }
     expect(bootUntilSettled(bad).outcome).toMatchObject({ kind: 'system', mode: 'recovery' })
   })
+
+  it('ends in the recovery when the slots of a machine that was good for years are bad, and is mended from there', async () => {
+    const machine = new MemoryMachine(await goodOne())
+    const model = await modelOf(machine.content, all)
+    const bad = {
+      ...model,
+      slots: model.slots.map((slot) => (slot.place === 'recovery' ? slot : { ...slot, verifies: false })),
+    }
+    const settled = bootUntilSettled(bad)
+    expect(settled.outcome).toMatchObject({ kind: 'system', mode: 'recovery' })
+    for (const { name } of settled.disk.entries.filter(({ uki }) => uki?.mode === 'installed'))
+      await machine.entries.rename('muster_1.efi', name)
+    await machine.entries.sync()
+    const boot = { ...bootOf(one, 'a'), mode: 'recovery', place: 'recovery' } as const
+    await upgrade(machine, two, {}, { boot })
+    expect(await bootsOneOf([two], { former: [one] })(machine.content)).toBeUndefined()
+  })
 })
 
 describe('a rollback', () => {

@@ -80,6 +80,15 @@ describe('where the configuration comes from', () => {
     expect(readdirSync(join(machine.root, 'etc/muster'))).toEqual(['40_10_site.yaml'])
   })
 
+  it('a recovery system: the partition of the machine, so that those come in who may', async () => {
+    machine.remove()
+    machine = new DirectoryMachine('recovery')
+    configure(`users: [{name: op, ssh_authorized_keys: ['${key('op')}']}]`)
+    await applyEarly(machine)
+    expect(machine.read('/home/op/.ssh/authorized_keys')).toContain(key('op'))
+    expect(existsSync(join(machine.root, 'config/last-good.json'))).toBe(false)
+  })
+
   it('a file that went bad is shown with its place, and the configuration of the last good boot counts', async () => {
     configure('hostname: good\nmuster: {zone: old}\n')
     await applyEarly(machine)

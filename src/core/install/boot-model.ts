@@ -1,4 +1,4 @@
-import { countedDown, parseEntryName } from './entry-name.ts'
+import { countedDown, distrustedEntryName, parseEntryName } from './entry-name.ts'
 import type { EntryFacts, ImagePlace } from './slots.ts'
 import { nextEntry } from './slots.ts'
 
@@ -63,9 +63,14 @@ export function powerOn(disk: ModelDisk): { readonly outcome: BootOutcome; reado
   const slot = places
     .flatMap((place) => disk.slots.filter((each) => each.place === place))
     .find(({ mounts }) => mounts === imageId)
+  // What the loader does not count, the initrd does where it fails.
+  const distrust = (each: ModelEntry): ModelEntry =>
+    each.name === entry.name && counted === undefined && mode === 'installed'
+      ? { ...each, name: distrustedEntryName(parseEntryName(entry.name)!.stem) }
+      : each
   const restarted = (reason: string): { outcome: BootOutcome; disk: ModelDisk } => ({
     outcome: { kind: 'restarted', ...at, reason },
-    disk: after,
+    disk: { ...after, entries: after.entries.map(distrust) },
   })
   if (slot === undefined) return restarted('no slot holds its image')
   if (!slot.verifies) return restarted(`slot ${slot.place} does not verify`)
@@ -89,8 +94,7 @@ export function bootUntilSettled(
     current = after
     const sick = outcome.kind === 'system' && outcome.mode === 'installed' && !isHealthy(outcome.imageId)
     if (outcome.kind !== 'restarted' && !sick) return { outcome, disk: current, powerOns }
-    const tried = parseEntryName('entry' in outcome ? outcome.entry : '')?.tries
-    if (tried === undefined) {
+    if (sick && parseEntryName(outcome.entry)?.tries === undefined) {
       return {
         outcome: { kind: 'dead', reason: 'an entry without a counter fails for ever' },
         disk: current,

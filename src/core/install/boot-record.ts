@@ -1,6 +1,13 @@
-import { entryName, freshEntryName, parseEntryName, spentEntryName, versionPattern } from './entry-name.ts'
+import {
+  entryName,
+  freshEntryName,
+  isDistrusted,
+  parseEntryName,
+  spentEntryName,
+  versionPattern,
+} from './entry-name.ts'
 import type { ImageRecords } from './records.ts'
-import { withRejection } from './records.ts'
+import { withoutBlessing, withRejection } from './records.ts'
 import type { BootFacts, EntryFacts } from './slots.ts'
 import { isInstalledEntry, nextEntry } from './slots.ts'
 
@@ -10,6 +17,7 @@ import { isInstalledEntry, nextEntry } from './slots.ts'
 //   name with counter, blessed          -> the counter goes (a blessing was cut short)
 //   rejected, tries left or uncounted   -> no tries left (a rollback was cut short)
 //   trial with no tries left, not run   -> rejected for good, with what it failed at
+//   blessed, and the initrd distrusted it   -> no longer known to be good: its slot may be written
 
 /** A change of a name. */
 export interface Rename {
@@ -34,7 +42,7 @@ export function concludeBoot(
   before: ImageRecords,
 ): BootConclusion {
   const notes: string[] = []
-  const records = endTrial(boot, entries, before, notes)
+  const records = endTrust(boot, entries, endTrial(boot, entries, before, notes), notes)
   const renames: Rename[] = []
   const names = new Set(entries.map(({ name }) => name))
   for (const entry of entries.filter(isInstalledEntry)) {
@@ -73,6 +81,25 @@ function endTrial(
   const reason = `no boot of it was healthy${trial.failure === '' ? '' : `: ${trial.failure}`}`
   notes.push(`fell back from version ${trial.version}: ${reason}`)
   return withRejection(records, { imageId: trial.imageId, version: trial.version, reason })
+}
+
+/** What was good and would not start any more (its slot may have rotted) is not started again. */
+function endTrust(
+  boot: BootFacts,
+  entries: readonly EntryFacts[],
+  before: ImageRecords,
+  notes: string[],
+): ImageRecords {
+  let records = before
+  for (const { name, uki } of entries.filter(isInstalledEntry)) {
+    const { imageId, version } = uki!
+    const tries = parseEntryName(name)?.tries
+    if (tries === undefined || !isDistrusted(tries) || imageId === boot.imageId) continue
+    if (!records.blessed.includes(imageId)) continue
+    records = withoutBlessing(records, imageId)
+    notes.push(`fell back from version ${version}, which was good before and no longer starts`)
+  }
+  return records
 }
 
 function wantedName(

@@ -42,6 +42,19 @@ export function spentEntryName(version: string, taken: ReadonlySet<string>): str
   }
 }
 
+/**
+ * Name that the initrd gives an entry without a counter whose image would not start: one more try, and more tries made than an
+ * entry begins with. `distrust` of `src/image/initrd/init.sh` writes the same.
+ */
+export function distrustedEntryName(stem: string): string {
+  return `${stem}+1-${bootTries}.efi`
+}
+
+/** Whether the last try of such an entry was made as well. */
+export function isDistrusted({ left, done }: Tries): boolean {
+  return left === 0 && done > bootTries
+}
+
 /** Reads a file name as the loader does. Undefined: the loader takes no notice of such a file. */
 export function parseEntryName(name: string): EntryName | undefined {
   if (!name.toLowerCase().endsWith('.efi') || name.startsWith('.')) return undefined

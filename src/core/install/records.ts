@@ -106,6 +106,11 @@ export function withBlessing(records: ImageRecords, imageId: string, epoch: numb
   }
 }
 
+/** An image is known to be good no longer; it may be installed anew. */
+export function withoutBlessing(records: ImageRecords, imageId: string): ImageRecords {
+  return { ...records, blessed: records.blessed.filter((each) => each !== imageId) }
+}
+
 /** An image is never tried again. */
 export function withRejection(records: ImageRecords, rejected: RejectedImage): ImageRecords {
   const ended = records.trial?.imageId === rejected.imageId

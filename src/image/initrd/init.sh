@@ -4,7 +4,7 @@
 #
 #   live       medium by image-id -> loop -> dm-verity -> overlay in memory
 #   installed  disk that the firmware booted from -> the slot that verifies -> overlay; /config, /persist and /efi of that disk
-#   recovery   as installed, from the slot muster-recovery alone; nothing of the disk is mounted for writing
+#   recovery   as installed, from the slot muster-recovery alone; of the disk /config and /efi, so that an image can be put in place
 #
 # Whatever fails is said on every console, and the machine starts again: that is how a bad image uses up its tries.
 export PATH=/bin:/sbin
@@ -17,11 +17,28 @@ tell() { echo "<5>muster: $*" >/dev/kmsg; }
 warn() { echo "<3>muster: $*" >/dev/kmsg; }
 fail() {
   echo "<2>muster: this boot has failed: $*; starting again in 5 s" >/dev/kmsg
+  distrust
   sleep 5
   sync
   reboot -f
   # A machine that cannot even do that panics, and the kernel restarts it.
   exit 1
+}
+
+# The loader does not count an entry that is known to be good, and would start it for ever. One that fails here gets a counter with one
+# try, and more tries made than any entry begins with: src/core/install/entry-name.ts. Then it is the turn of the other slot, and at last of
+# the recovery.
+distrust() {
+  [ "$mode" = installed ] && [ -n "$disk" ] && part=$(partition_of "$disk" muster-esp) || return
+  mkdir -p /run/efi
+  mount -t vfat -o nosuid,nodev,noexec,sync "/dev/$part" /run/efi || return
+  for entry in /run/efi/EFI/Linux/muster_*.efi; do
+    case $entry in *+*) continue ;; esac
+    # The command line stands near the beginning.
+    head -c 1048576 "$entry" | grep -q "muster.mode=installed muster.root=$root" || continue
+    mv "$entry" "${entry%.efi}+1-3.efi" && warn "${entry##*/} was known to be good: it has one more try"
+  done
+  umount /run/efi
 }
 
 mount -t proc -o nosuid,noexec,nodev proc /proc
@@ -291,7 +308,11 @@ case $mode in
     fi
     ;;
   recovery)
-    mount_ext4 muster-config /config ro || warn "going on without /config"
+    if mount_ext4 muster-config /config rw; then
+      grep -xE '[0-9a-f]{32}' $top/config/machine-id >$top/etc/machine-id 2>/dev/null
+    else
+      warn "going on without /config"
+    fi
     ;;
 esac
 if [ $mode != live ]; then

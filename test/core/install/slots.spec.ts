@@ -247,6 +247,20 @@ describe('concludeBoot', () => {
     expect(concludeBoot(boot1, twins, blessed(id1)).renames).toEqual([])
   })
 
+  it('trusts no longer what was good and does not start any more, unless it starts all the same', () => {
+    const both = blessed(id1, id2)
+    const spent = [recovery, entry1(), entry2('muster_2+0-4.efi')]
+    const { records, renames, notes } = concludeBoot(boot1, spent, both)
+    expect(records.blessed).toEqual([id1])
+    expect(records.rejected).toEqual([])
+    expect(renames).toEqual([])
+    expect(notes.join()).toContain('fell back from version 2')
+    const boot2 = { mode: 'installed', imageId: id2, place: 'b' } as const
+    const again = concludeBoot(boot2, spent, both)
+    expect(again.records.blessed).toEqual([id1, id2])
+    expect(again.renames).toEqual([{ from: 'muster_2+0-4.efi', to: 'muster_2.efi' }])
+  })
+
   it('remembers what it fell back from, with the reason', () => {
     const failed = withFailure(trial, 'etcd did not answer')
     const { records, notes } = concludeBoot(boot1, [recovery, entry1(), entry2('muster_2+0-3.efi')], failed)
@@ -350,6 +364,22 @@ describe('the boot model', () => {
     })
   })
 
+  it('starts the former one where the newest was good and its slot has rotted, and the recovery at last', () => {
+    const entries = [whole(recovery), whole(entry1()), whole(entry2())]
+    const rotten = (...places: readonly string[]): ModelDisk => ({
+      ...disk,
+      entries,
+      slots: disk.slots.map((slot) => (places.includes(slot.place) ? { ...slot, verifies: false } : slot)),
+    })
+    const former = bootUntilSettled(rotten('b'))
+    expect(former).toMatchObject({ outcome: { kind: 'system', imageId: id1 }, powerOns: 3 })
+    expect(former.disk.entries.map(({ name }) => name)).toContain('muster_2+0-4.efi')
+    expect(bootUntilSettled(rotten('a', 'b'))).toMatchObject({
+      outcome: { kind: 'system', mode: 'recovery' },
+      powerOns: 5,
+    })
+  })
+
   it('sees what only a person can repair', () => {
     const cut = {
       ...disk,
@@ -361,10 +391,9 @@ describe('the boot model', () => {
       slots: disk.slots.filter(({ place }) => place !== 'b'),
       entries: [whole(recovery), whole(entry2())],
     }
-    expect(bootUntilSettled(bare).outcome).toEqual({
-      kind: 'dead',
-      reason: 'an entry without a counter fails for ever',
-    })
+    expect(bootUntilSettled(bare).outcome).toMatchObject({ kind: 'system', mode: 'recovery' })
+    const known = bootUntilSettled(disk, (image) => image !== id1 && image !== id2).outcome
+    expect(known).toEqual({ kind: 'dead', reason: 'an entry without a counter fails for ever' })
     expect(powerOn({ ...disk, hasLoader: false }).outcome).toMatchObject({ kind: 'dead' })
     expect(powerOn({ ...disk, hasTable: false }).outcome).toEqual({ kind: 'not-installed' })
     expect(powerOn({ ...disk, entries: [] }).outcome).toMatchObject({ kind: 'dead' })
