@@ -53,7 +53,7 @@ describe('distrust of the initrd', () => {
       const names = ['muster_1.efi', 'muster_2.efi', 'muster_3+2-1.efi', 'muster-recovery.efi']
       const entries = join(directory, 'EFI/Linux')
       mkdirSync(entries, { recursive: true })
-      const image = (name: string): string => `${/[0-9]/.exec(name)?.[0] ?? '2'}`.repeat(64)
+      const image = (name: string): string => (/[0-9]/.exec(name)?.[0] ?? '2').repeat(64)
       for (const name of names) {
         const mode = name.includes('recovery') ? 'recovery' : 'installed'
         const line = `muster.mode=${mode} muster.root=${image(name)} muster.blocks=1`
