@@ -33,8 +33,9 @@ export interface Lineages {
 }
 
 /**
- * S1, S2, S7, S8, S11: looks at every certified plan as it is written into a chain. Which forks are violations is known
- * at the end only: it depends on how many identities and amnesias there were.
+ * S1, S2, S7, S8, S11: looks at every certified plan as it is written into a chain. It counts once it is on the disk: nobody
+ * has said a word of it before, and a voter whose own vote was lost with it is free to give another one. Which forks are
+ * violations is known at the end only: it depends on how many identities and amnesias there were.
  */
 export function lineageChecker(world: () => World, violations: Violations): Lineages {
   const hashes = new Map<string, string>()
@@ -46,6 +47,8 @@ export function lineageChecker(world: () => World, violations: Violations): Line
     string,
     { readonly firstAt: number; lastAt: number; readonly machines: Set<number> }
   >()
+  /** What a machine was about to write when its power went may be on its disk all the same. */
+  const unwritten = new Map<Machine, readonly CertifiedHeader[]>()
   const found: { -readonly [K in 'split' | 'charterAt' | 'activeAt']: Lineages[K] } = {
     split: undefined,
     charterAt: undefined,
@@ -57,7 +60,6 @@ export function lineageChecker(world: () => World, violations: Violations): Line
     const now = world().timeline.now
     const crypto = machine.identity?.crypto
     if (crypto === undefined) return
-    const hash = planHash(header, crypto)
     const parent = last === undefined ? '' : planHash(last.header, crypto)
     if (header.parentHash !== parent || header.generation !== (last?.header.generation ?? -1) + 1) {
       violations.add(
@@ -70,6 +72,13 @@ export function lineageChecker(world: () => World, violations: Violations): Line
     const flaw = certificateFlaw(link, last?.header)
     if (flaw !== undefined)
       violations.add('S1', now, machine.index, `generation ${header.generation}: ${flaw}`)
+  }
+
+  const hold = (machine: Machine, { header }: CertifiedHeader): void => {
+    const { now } = world().timeline
+    const crypto = machine.identity?.crypto
+    if (crypto === undefined) return
+    const hash = planHash(header, crypto)
     const charter = header.generation === 0 ? hash : (charterOf.get(header.parentHash) ?? '')
     charterOf.set(hash, charter)
     if (header.generation === 0) charters.add(hash)
@@ -133,9 +142,24 @@ export function lineageChecker(world: () => World, violations: Violations): Line
     violations.add('S6', now, machine.index, `the removal of ${old.etcdMemberId} ends without a list of etcd`)
   }
 
+  const holdWritten = (machine: Machine): void => {
+    for (const link of unwritten.get(machine) ?? []) hold(machine, link)
+    unwritten.delete(machine)
+  }
+
   const watcher: Watcher = {
+    persisted: holdWritten,
+    stopping: (machine) => {
+      const [was, is] = [unwritten.get(machine), machine.disk.document?.chain].map(
+        (links) => (links?.at(-1) as CertifiedHeader | undefined)?.header,
+      )
+      if (was?.parentHash === is?.parentHash && was?.bodyHash === is?.bodyHash) holdWritten(machine)
+      else unwritten.delete(machine)
+    },
     persisting: (machine, writes) => {
       const { document } = machine.disk
+      const links = writes.flatMap((write) => (write.op === 'append' ? [write.value as CertifiedHeader] : []))
+      if (links.length > 0) unwritten.set(machine, links)
       let last = document?.chain.at(-1) as CertifiedHeader | undefined
       for (const write of writes) {
         if (write.op === 'append') {

@@ -89,8 +89,8 @@ export const k3sMutants: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/k3s/decide.ts',
-        find: "if (isDirty(observation) || observation.configured !== '') {\n    const reason = `grant",
-        replace: "if (observation.tombstone && observation.configured !== '') {\n    const reason = `grant",
+        find: 'if (!isClean(input, observation)) {\n    const reason',
+        replace: "if (observation.tombstone && observation.configured !== '') {\n    const reason",
       },
       {
         file: 'src/core/k3s/run.ts',

@@ -85,7 +85,7 @@ export const plannerMutants: readonly Mutant[] = [
         replace: 'if (to.grant.number > to.generation)',
       },
     ],
-    breaks: ['S3', 'S4', 'S5'],
+    breaks: ['S3', 'S4', 'S5', 'S14'],
     exposure: { faults: 'hostile', nodes: 5 },
     seedsMax: 500,
   },

@@ -110,4 +110,18 @@ export const removalMutants: readonly Mutant[] = [
     exposure: foundOn('addition-beside-lost-data-303'),
     seedsMax: 1,
   },
+  {
+    name: 'forgets-a-grant-while-k3s-starts',
+    bug: 'a grant that is revoked while its k3s is being started is forgotten, and its data count as those of the next one',
+    edits: [
+      {
+        file: 'src/core/k3s/decide.ts',
+        find: "return !busy && !isDirty(observation) && observation.configured === ''",
+        replace: "return (!busy || busy) && !isDirty(observation) && observation.configured === ''",
+      },
+    ],
+    breaks: ['S4', 'S14'],
+    exposure: foundOn('revoked-while-starting-305103'),
+    seedsMax: 1,
+  },
 ]

@@ -54,7 +54,7 @@ function decideIdle(input: K3sInput): K3sDecision {
   }
   if (record.clusterId !== header.clusterId) {
     // A dissolved cluster's data were put away: what is left is a memory of a cluster that is no more.
-    if (!isDirty(observation) && observation.configured === '') {
+    if (isClean(input, observation)) {
       return decideIdle({ ...input, record: freshRecord(header, header.grant.number) })
     }
     return halt(record, 'ForeignData', `the k3s data are of cluster ${record.clusterId}`)
@@ -64,6 +64,11 @@ function decideIdle(input: K3sInput): K3sDecision {
   }
   const known = { ...acceptSecrets(input), observation }
   return header.phase === 'active' ? runAssignment(known) : bootstrapTeam(known)
+}
+
+/** Whether nothing of k3s is here. While a step is carried out nobody knows: it may start what the disk does not show yet. */
+function isClean({ busy }: K3sInput, observation: K3sObservation): boolean {
+  return !busy && !isDirty(observation) && observation.configured === ''
 }
 
 /** The data of an older grant leave the disk if that grant never became active (S4, S13). */
@@ -77,7 +82,7 @@ function supersede(
     const message = `the k3s data are of grant ${record.grant}, the plan is of grant ${grant}`
     return halt(record, 'ForeignData', message)
   }
-  if (isDirty(observation) || observation.configured !== '') {
+  if (!isClean(input, observation)) {
     const reason = `grant ${record.grant} was revoked`
     return progress(record, 'k3s-starting', `${reason}: putting its data away`, {
       steps: [{ kind: 'clear', reason }],
@@ -90,7 +95,7 @@ function supersede(
 function dissolve(input: K3sInput, observation: K3sObservation): K3sDecision {
   const reason = 'this cluster was dissolved into another one'
   const mine = input.record?.clusterId === input.plan.header.clusterId
-  if (mine && (isDirty(observation) || observation.configured !== '')) {
+  if (mine && !isClean(input, observation)) {
     return progress(input.record, 'stopped', reason, { steps: [{ kind: 'clear', reason }] })
   }
   return progress(mine ? undefined : input.record, 'stopped', reason)

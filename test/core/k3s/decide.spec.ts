@@ -208,6 +208,15 @@ describe('a revoked grant', () => {
     expect(step(clean)).toEqual({ kind: 'make-authority', grant: 5 })
   })
 
+  it('is not forgotten while a step of it is carried out: k3s may come up on its data', () => {
+    for (const plan of [newer, planOf({ phase: 'dissolved', generation: 5 })]) {
+      const decision = decideK3s(inputOf({ plan, self: 'n2', record, observation: blank, busy: true }))
+      expect(decision).toMatchObject({ record, steps: [] })
+    }
+    const other = planOf({ phase: 'granted', clusterId: 'beef' })
+    expect(decideK3s(inputOf({ plan: other, record, observation: blank, busy: true })).record).toBe(record)
+  })
+
   it('is never cleared if it was active, nor for an older plan (S13)', () => {
     const once = decideK3s(inputOf({ plan: newer, record, observation: dirty, activeGrants: [1] }))
     expect(once).toMatchObject({ steps: [], condition: { reason: 'ForeignData' } })
