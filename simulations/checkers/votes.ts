@@ -107,7 +107,7 @@ export function voteChecker(world: () => World, violations: Violations): Watcher
   }
 
   return {
-    booted: (machine) => {
+    booting: (machine) => {
       const restarted = machine.disk.document?.values.register !== undefined
       if (restarted) answers.set(machine.index, new Set())
       else answers.delete(machine.index)

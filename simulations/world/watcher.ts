@@ -9,6 +9,8 @@ import type { Machine } from './machine.ts'
 
 /** Whoever watches the world: checkers, coverage, traces, digests. Called at the moment of the event. */
 export interface Watcher {
+  /** Power is on: the disk is as the start finds it, and the core has done nothing yet. */
+  booting?(machine: Machine): void
   booted?(machine: Machine): void
   /** Just before the power goes. */
   stopping?(machine: Machine, why: string): void
@@ -41,6 +43,7 @@ export function together(watchers: readonly Watcher[]): Required<Watcher> {
       const told = watcher[name]
       return told === undefined ? [] : [told.bind(watcher) as NonNullable<Watcher[K]>]
     })
+  const booting = all('booting')
   const booted = all('booted')
   const stopping = all('stopping')
   const persisting = all('persisting')
@@ -57,6 +60,9 @@ export function together(watchers: readonly Watcher[]): Required<Watcher> {
   const healed = all('healed')
   const broke = all('broke')
   return {
+    booting: (machine) => {
+      for (const tell of booting) tell(machine)
+    },
     booted: (machine) => {
       for (const tell of booted) tell(machine)
     },

@@ -182,6 +182,7 @@ export class World {
     const previous = values.boot as { counter: number; nonce: string } | undefined
     const nonce = Buffer.from(entropy.slice(0, 16)).toString('hex')
     const facts = factsOf(machine.index)
+    this.#watch.booting(machine)
     try {
       const core = this.#makeCore(
         {
@@ -228,7 +229,15 @@ export class World {
     this.network.stopped(machine.index, why === 'orderly')
     machine.powerOff()
     machine.boots += 1
-    if (downMs !== undefined) this.timeline.after(downMs, () => this.boot(machine))
+    if (downMs !== undefined) this.#bootAfter(machine, downMs)
+  }
+
+  /** Power on after a while, unless somebody has switched it on, and perhaps off again, in between. */
+  #bootAfter(machine: Machine, downMs: number): void {
+    const { boots } = machine
+    this.timeline.after(downMs, () => {
+      if (machine.boots === boots) this.boot(machine)
+    })
   }
 
   #machineWorld(): MachineWorld {
@@ -343,7 +352,7 @@ export class World {
     this.k3s.run(machine.index, { kind: 'stop' })
     this.powerOff(machine, 'a clone starts anew', undefined)
     machine.disk.wipe()
-    this.timeline.after(1_000, () => this.boot(machine))
+    this.#bootAfter(machine, 1_000)
   }
 
   #addressOf(index: number): string {
@@ -438,7 +447,7 @@ export class World {
     if (machine.identity === undefined) return
     this.powerOff(machine, why, undefined)
     work()
-    this.timeline.after(downMs, () => this.boot(machine))
+    this.#bootAfter(machine, downMs)
   }
 
   #upgrade(machine: Machine, version: number, downMs: number): void {

@@ -52,9 +52,7 @@ function serve(input: SeenInput, record: K3sRecord): K3sDecision {
   const change = toRole(input, current, 'server', server)
   const removal = change.step ?? removeMember(input)
   const steps = removal === undefined ? [] : [removal]
-  const { members } = observation
-  const generation = input.plan.header.generation
-  const say = members === undefined ? {} : { members: { generation, members } }
+  const say = listOf(input)
   if (observation.ready && running && change.outdated !== undefined) {
     return outdated(input, change, { steps, say })
   }
@@ -131,7 +129,7 @@ function leave(input: SeenInput, record: K3sRecord): K3sDecision {
   if (keep && (input.overlayUp || unitAlive(observation))) {
     const change = toRole(input, record, 'server', chooseServer(input, record, true))
     const steps = change.step === undefined ? [] : [change.step]
-    return waitForList(input, change.record, note, steps)
+    return waitForList(input, change.record, note, { steps, say: listOf(input) })
   }
   return waitForList(input, record, note)
 }
@@ -253,10 +251,16 @@ function waitForList(
   input: SeenInput,
   record: K3sRecord,
   message: string,
-  steps: K3sDecision['steps'] = [],
+  outcome: Outcome = {},
 ): K3sDecision {
   const missing = serversOf(input.plan).map((server) => server.name)
-  return wait(record, 'k3s-joining', { for: 'etcd members', missing, message }, { steps })
+  return wait(record, 'k3s-joining', { for: 'etcd members', missing, message }, outcome)
+}
+
+/** What this node's etcd lists, to be said under the plan. */
+function listOf({ observation, plan }: SeenInput): K3sDecision['say'] {
+  const { members } = observation
+  return members === undefined ? {} : { members: { generation: plan.header.generation, members } }
 }
 
 function describe({ observation }: SeenInput): string {

@@ -143,8 +143,20 @@ export function memberLists(
   body: PlanBody,
 ): readonly SignedOf<'members'>[] {
   const servers = new Set(serversOf(body.assignments).map((server) => server.nodeId))
+  return listsUnder(statements, parent).filter(({ signer }) => servers.has(signer))
+}
+
+/** Nodes that read etcd's member list under a plan, servers by it or no longer: each has an etcd that answers. */
+export function listReaders(statements: readonly SignedStatement[], parent: PlanHeader): readonly NodeId[] {
+  return listsUnder(statements, parent).map(({ signer }) => signer)
+}
+
+function listsUnder(
+  statements: readonly SignedStatement[],
+  parent: PlanHeader,
+): readonly SignedOf<'members'>[] {
   return statementsOf(statements, 'members', parent).filter(
-    ({ statement, signer }) => statement.generation === parent.generation && servers.has(signer),
+    ({ statement }) => statement.generation === parent.generation,
   )
 }
 

@@ -13,6 +13,7 @@ import type { DeathProof, SignedOf } from './evidence.ts'
 import {
   evidenceFits,
   isMemberOf,
+  listReaders,
   lostMembers,
   memberLists,
   provenDeaths,
@@ -222,7 +223,7 @@ function controlPlane(desk: Desk, draft: Draft): Draft {
     deaths: desk.deaths,
     lost: desk.lost,
     lists: lists.filter(({ signer }) => desk.present(signer)),
-    leaving: new Set(lists.map(({ signer }) => signer).filter(desk.left)),
+    leaving: new Set(listReaders(desk.statements, plan.header).filter(desk.left)),
     etcdAnswers: desk.etcd === undefined || desk.etcd.members !== undefined || !servesHere(desk),
     inGrace: desk.now < desk.graceUntil,
     isPresent: desk.present,
@@ -266,9 +267,8 @@ function roster(desk: Desk, draft: Draft): Draft {
 function retire(desk: Desk, draft: Draft): Draft {
   const { plan } = desk
   const openChange = openChangeOf(desk, draft)
-  const listed = memberLists(desk.statements, plan.header, plan.body).flatMap(
-    ({ statement }) => statement.members,
-  )
+  const lists = memberLists(desk.statements, plan.header, plan.body)
+  const listed = lists.flatMap(({ statement }) => statement.members)
   let result = draft
   for (const leaver of plan.body.assignments) {
     const proof = desk.deaths.get(leaver.nodeId)
@@ -278,6 +278,12 @@ function retire(desk: Desk, draft: Draft): Draft {
     const free = now?.role === 'worker' && leaver.role === 'worker' && openChange?.node !== leaver.nodeId
     if (!free) continue
     if (listed.some((member) => isMemberOf(member, leaver))) continue
+    // It may have been a server under an earlier plan: that nobody has looked yet is no sign that etcd has let go of it.
+    if (plan.header.phase === 'active' && lists.length === 0) {
+      const wait = `${leaver.name} leaves as soon as a server has read etcd's member list.`
+      result = { ...result, waits: [...result.waits, wait] }
+      continue
+    }
     if (!evidenceFits(result.evidence.length + proof.statements.length)) break
     const { nodeId, name, address4 } = leaver
     result = {

@@ -53,7 +53,7 @@ export interface RolesInput {
   readonly isPresent: (id: NodeId) => boolean
   /** Says of itself that it halted: its member of etcd does not answer. */
   readonly hasHalted: (id: NodeId) => boolean
-  /** Servers that said goodbye and still serve: under the parent plan they read a list themselves. */
+  /** Who said goodbye and still serves, with the role or without: under the parent plan they read a list themselves. */
   readonly leaving: ReadonlySet<NodeId>
   readonly candidateOf: (id: NodeId) => Candidate
   /** Workers that are healthy for long enough and can be servers. */

@@ -46,6 +46,7 @@ export function steps(): Readonly<Record<Step, Case>> {
     (one) => one.role === 'worker' && !site.servers().includes(one.nodeId) && one.nodeId !== node(9),
   )
   site.leave(worker?.nodeId ?? '')
+  site.report()
   const retirement = proposal(site)
   return {
     charter: { parent: undefined, plan: charter },

@@ -64,3 +64,36 @@ it('gives up an addition that has not begun when one server dies and another one
   site.report()
   expect(propose(site)).toMatchObject({ kind: 'remove', node: dead })
 })
+
+it('counts a leaver whose role is gone while it serves, and retires it when a list shows that etcd has let go of it', () => {
+  const site = new Site(5).born()
+  site.settle()
+  const [leaver = '', victim = '', kept = ''] = site.servers()
+  site.leave(leaver)
+  site.report()
+  expect(propose(site)).toMatchObject({ kind: 'remove', node: leaver })
+  // Before etcd has removed it, another server loses its data.
+  const list = (members: readonly string[], ...readers: readonly string[]): void => {
+    const { generation } = site.chain()
+    for (const id of readers)
+      site.say(id, { kind: 'members', ...site.base(), generation, members: site.members(members) })
+  }
+  site.set(victim, { phase: 'stopped' })
+  const { generation } = site.chain()
+  site.say(victim, { kind: 'lost', ...site.base(), generation, memberId: `e${victim.slice(-4)}` })
+  list([leaver, victim, kept], kept)
+  expect(site.next().kind).toBe('nothing')
+  list([leaver, victim, kept], leaver)
+  expect(propose(site)).toMatchObject({ kind: 'remove', node: victim })
+
+  const isRetired = (): boolean => {
+    const planned = site.next()
+    return planned.kind !== 'nothing' && planned.plan.body.retired.some(({ nodeId }) => nodeId === leaver)
+  }
+  expect(isRetired()).toBe(false)
+  list([leaver, kept], kept)
+  expect(isRetired()).toBe(false)
+  site.statements = site.statements.filter(({ statement }) => statement.kind !== 'members')
+  list([kept], kept)
+  expect(isRetired()).toBe(true)
+})
