@@ -4,14 +4,14 @@ import type { ImageRecords } from '../core/install/records.ts'
 import { encodeRecords, withBlessing, withFailure, withRejection } from '../core/install/records.ts'
 import type { BootFacts } from '../core/install/slots.ts'
 import { isGood, isInstalledEntry, nextEntry } from '../core/install/slots.ts'
-import type { BootEntries, TextFile } from '../core/ports.ts'
+import type { BootEntries } from '../core/ports.ts'
 import { MusterError } from '../errors.ts'
+import type { KeptRecords } from './inspect.ts'
 import { entriesOf, readEntries, readRecords } from './inspect.ts'
 
 /** What boot records are kept in. */
-export interface RecordComponents {
+export interface RecordComponents extends KeptRecords {
   readonly entries: BootEntries
-  readonly records: TextFile
 }
 
 /** What was concluded at the beginning of a boot. */
@@ -29,7 +29,7 @@ export interface BootReport {
  */
 export async function recordBoot(components: RecordComponents, boot: BootFacts): Promise<BootReport> {
   const entries = await readEntries(components.entries)
-  const { records: before, recordsLost } = await readRecords(components.records)
+  const { records: before, recordsLost } = await readRecords(components)
   const conclusion = concludeBoot(boot, entries, before)
   const notes = [
     ...(recordsLost ? ['the image records were damaged: every image proves itself again'] : []),
@@ -48,7 +48,7 @@ export async function recordBoot(components: RecordComponents, boot: BootFacts):
  */
 export async function bless(components: RecordComponents, boot: BootFacts, epoch: number): Promise<void> {
   if (boot.mode !== 'installed') return
-  const { records } = await readRecords(components.records)
+  const { records } = await readRecords(components)
   const blessed = withBlessing(records, boot.imageId, epoch)
   const isNew = records.trial?.imageId === boot.imageId || !records.blessed.includes(boot.imageId)
   if (isNew || blessed.highestEpoch !== records.highestEpoch)
@@ -67,11 +67,8 @@ export async function bless(components: RecordComponents, boot: BootFacts, epoch
 }
 
 /** Writes down why this boot was not healthy, before the machine restarts: it becomes the reason of a rejection. */
-export async function recordFailure(
-  components: Pick<RecordComponents, 'records'>,
-  failure: string,
-): Promise<void> {
-  const { records } = await readRecords(components.records)
+export async function recordFailure(components: KeptRecords, failure: string): Promise<void> {
+  const { records } = await readRecords(components)
   const after = withFailure(records, failure)
   if (after !== records) await components.records.save(encodeRecords(after))
 }
@@ -92,7 +89,7 @@ export async function rollback(
   reason: string,
 ): Promise<RollbackResult> {
   const entries = await readEntries(components.entries)
-  const { records } = await readRecords(components.records)
+  const { records } = await readRecords(components)
   const none = (detail: string): MusterError => new MusterError('ERR_ROLLBACK_NONE', { detail })
   const away =
     boot.mode === 'installed' ? boot.imageId : nextEntry(entries.filter(isInstalledEntry))?.uki?.imageId

@@ -3,7 +3,7 @@ import type { DiskGeometry, Gpt } from '../core/install/gpt.ts'
 import { decodeGpt, primaryTable, tableRegions } from '../core/install/gpt.ts'
 import { partitionNames } from '../core/install/layout.ts'
 import type { ImageRecords } from '../core/install/records.ts'
-import { noRecords, parseRecords } from '../core/install/records.ts'
+import { parseRecords, recordsAfterLoss } from '../core/install/records.ts'
 import type { BootFacts, EntryFacts, ImagePlace, SlotsState } from '../core/install/slots.ts'
 import { isInstalledEntry, partitionOf } from '../core/install/slots.ts'
 import type { UkiFacts } from '../core/install/uki.ts'
@@ -11,11 +11,17 @@ import { readUki, ukiHeadBytes } from '../core/install/uki.ts'
 import type { BootEntries, DiskRegion, DiskTarget, TextFile } from '../core/ports.ts'
 import { MusterError } from '../errors.ts'
 
+/** What is remembered of a machine's images, and what stands in where that is lost. */
+export interface KeptRecords {
+  readonly records: TextFile
+  /** Epochs that this machine is known to have reached by other means than its records. */
+  readonly knownEpochs: () => Promise<readonly number[]>
+}
+
 /** The parts of an installed machine that its images lie on. */
-export interface InstalledComponents {
+export interface InstalledComponents extends KeptRecords {
   readonly disk: DiskTarget
   readonly entries: BootEntries
-  readonly records: TextFile
 }
 
 /** What was found on the disk: nothing here is remembered, all is read. */
@@ -43,7 +49,7 @@ export async function inspectMachine(
     })
   }
   const entries = await readEntries(components.entries)
-  const { records, recordsLost } = await readRecords(components.records)
+  const { records, recordsLost } = await readRecords(components)
   return {
     state: { boot, entries, held: await findImages(components.disk, places, entries), records },
     places,
@@ -52,13 +58,17 @@ export async function inspectMachine(
   }
 }
 
-/** The records, or none where they are damaged. */
-export async function readRecords(
-  file: TextFile,
-): Promise<{ readonly records: ImageRecords; readonly recordsLost: boolean }> {
+/** The records, or none where they are damaged: then only the epochs that are known otherwise are kept. */
+export async function readRecords({
+  records: file,
+  knownEpochs,
+}: KeptRecords): Promise<{ readonly records: ImageRecords; readonly recordsLost: boolean }> {
   const text = await file.load()
   const records = text === undefined ? undefined : parseRecords(text)
-  return { records: records ?? noRecords, recordsLost: text !== undefined && records === undefined }
+  return {
+    records: records ?? recordsAfterLoss(await knownEpochs()),
+    recordsLost: text !== undefined && records === undefined,
+  }
 }
 
 type ReadableDisk = Pick<DiskTarget, 'read'> & DiskGeometry

@@ -44,6 +44,18 @@ export async function readRelease(
   return { epoch: Number.isSafeInteger(epoch) && epoch > 0 ? epoch : 0, version: value('IMAGE_VERSION') }
 }
 
+/** Epoch of the image that this machine was installed with, from its receipt; 0 where there is none. */
+async function readInstalledEpoch(root: string): Promise<number> {
+  try {
+    const { epoch } = JSON.parse(
+      await readFile(join(root, systemPaths.config, configPaths.receipt), 'utf8'),
+    ) as Record<string, unknown>
+    return typeof epoch === 'number' ? epoch : 0
+  } catch {
+    return 0
+  }
+}
+
 /** This machine's architecture as images name it. */
 export function architectureOfMachine(): Architecture {
   return arch === 'arm64' ? 'aarch64' : 'x86_64'
@@ -53,13 +65,14 @@ export function architectureOfMachine(): Architecture {
 export function recordsOfMachine(
   installer: InstallerComponents,
   root: string,
-): Pick<InstalledComponents, 'entries' | 'records'> {
+): Omit<InstalledComponents, 'disk'> {
   return {
     // Whoever takes a directory for the machine shares its kernel with others.
     entries: installer.openEntries(join(root, systemPaths.esp, espPaths.entries), {
       dropCaches: root === '',
     }),
     records: installer.openText(join(root, systemPaths.config, configPaths.images)),
+    knownEpochs: async () => [(await readRelease(root)).epoch, await readInstalledEpoch(root)],
   }
 }
 

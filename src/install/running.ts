@@ -68,7 +68,7 @@ export async function runningRecords(
   readonly baseline: HealthBaseline | null
 }> {
   const running = await readRunningSystem(root)
-  const { records } = await readRecords(recordsOfMachine(installer, root).records)
+  const { records } = await readRecords(recordsOfMachine(installer, root))
   const isInstalled = running?.boot.mode === 'installed'
   return {
     records,

@@ -35,12 +35,7 @@ async function upgrade(
   init: Partial<UpgradeInit> = {},
 ): Promise<unknown> {
   return upgradeImage(
-    {
-      disk: machine.disk,
-      entries: machine.entries,
-      records: machine.records,
-      image: await opened(image, change),
-    },
+    { ...machine.installed, image: await opened(image, change) },
     {
       boot: bootOf(one, 'a'),
       architecture: 'x86_64',

@@ -32,7 +32,7 @@ async function upgrade(
   init: Partial<UpgradeInit> = {},
 ): Promise<void> {
   await upgradeImage(
-    { disk: machine.disk, entries: machine.entries, records: machine.records, image: await opened(image) },
+    { ...machine.installed, image: await opened(image) },
     {
       boot: bootOf(from.image, from.place),
       architecture: 'x86_64',

@@ -114,7 +114,20 @@ describe('a running machine', () => {
     write('efi/EFI/Linux/muster_2.efi', two.files['installed.efi'])
     expect((await beginBoot(root, installer)).notes.join()).toContain('damaged')
     expect(entries()).toContain('muster_2+3.efi')
-    expect(records()).toEqual(noRecords)
+    expect(records()).toEqual({ ...noRecords, highestEpoch: 4 })
+  })
+
+  it('forgets no epoch with its records: the running image and the installation name theirs', async () => {
+    write('config/install.json', JSON.stringify({ format: 1, epoch: 6 }))
+    write('config/images.json', '{"format":1')
+    await beginBoot(root, installer)
+    expect(records()?.highestEpoch).toBe(6)
+    write('usr/lib/os-release', 'IMAGE_ID=muster\nMUSTER_EPOCH=7\n')
+    write('config/images.json', '')
+    expect((await runningRecords(root, installer)).records.highestEpoch).toBe(7)
+    write('config/install.json', '{"epoch":"many"}')
+    await blessRunning(root, installer)
+    expect(records()).toMatchObject({ highestEpoch: 7, blessed: [one.manifest.imageId] })
   })
 
   it.each(['live', 'recovery'])('is left alone as a %s system', async (mode) => {

@@ -41,6 +41,15 @@ export const noRecords: ImageRecords = {
   baseline: null,
 }
 
+/**
+ * Records in place of ones that are lost: nothing is trusted any more, and yet no epoch is forgotten that can be known otherwise.
+ * `epochs` are those of the running image and of the installation; one that is no whole number above 0 says nothing.
+ */
+export function recordsAfterLoss(epochs: readonly number[]): ImageRecords {
+  const known = epochs.filter((epoch) => Number.isSafeInteger(epoch) && epoch > 0)
+  return { ...noRecords, highestEpoch: Math.max(0, ...known) }
+}
+
 /** Most images that are remembered of each kind: an image a week for a year. */
 const rememberedMax = 52
 /** Longest reason, in characters. */

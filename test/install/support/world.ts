@@ -9,6 +9,7 @@ import { readUki } from '../../../src/core/install/uki.ts'
 import type { DiskRegion, ImageSource } from '../../../src/core/ports.ts'
 import { installImage } from '../../../src/install/install-image.ts'
 import type { InstallInit } from '../../../src/install/install-image.ts'
+import type { InstalledComponents } from '../../../src/install/inspect.ts'
 import { isInstallation, readTable, regionOf } from '../../../src/install/inspect.ts'
 import { repairTable } from '../../../src/install/repair-table.ts'
 import { openImage } from '../../../src/install/open-image.ts'
@@ -54,6 +55,14 @@ export class MemoryMachine {
     this.#hasEntries = content.entries !== undefined
     this.entries = new MemoryBootEntries({ power: this.power, content: content.entries ?? new Map() })
     this.records = new MemoryTextFile(content.records, this.power)
+  }
+
+  readonly knownEpochs = async (): Promise<readonly number[]> => []
+
+  /** What an upgrade works on. */
+  get installed(): InstalledComponents {
+    const { disk, entries, records, knownEpochs } = this
+    return { disk, entries, records, knownEpochs }
   }
 
   get content(): MachineContent {

@@ -71,10 +71,10 @@ export async function prepareDisk(
       const record = join(scratch, configPaths.images)
       writeFileSync(record, must('debugfs', '-R', `cat /${configPaths.images}`, config))
       const entries = installer.openEntries(directory, { dropCaches: false })
-      const records = installer.openText(record)
-      await bless({ entries, records }, boot, 0)
+      const kept = { records: installer.openText(record), knownEpochs: async () => [] }
+      await bless({ entries, ...kept }, boot, 0)
       const source = await installer.openSource(to)
-      const components = { disk: target, entries, records, image: await openImage(source, verify) }
+      const components = { disk: target, entries, ...kept, image: await openImage(source, verify) }
       await upgradeImage(components, {
         boot,
         architecture: 'x86_64',
