@@ -4,6 +4,7 @@ import { createInstaller } from '../components/installer.ts'
 import type { InstallerComponents } from '../components/installer.ts'
 import { configPaths, systemPaths } from '../core/install/layout.ts'
 import type { HealthBaseline, ImageRecords } from '../core/install/records.ts'
+import { errorText } from '../errors.ts'
 import { bless, recordBoot, recordFailure } from './boot-records.ts'
 import { readRecords } from './inspect.ts'
 import { readRelease, readRunningSystem, recordsOfMachine } from './machine-facts.ts'
@@ -21,7 +22,7 @@ export interface BootBeginning {
 
 /**
  * The beginning of a boot, before anything of k3s or the agent starts: carries out a reset that was asked for, then
- * judges the boot entries. On a live system, or one that is not of our image, it does nothing.
+ * judges the boot entries, whatever came of the reset. On a live system, or one that is not of our image, it does nothing.
  */
 export async function beginBoot(
   root: string,
@@ -29,7 +30,11 @@ export async function beginBoot(
 ): Promise<BootBeginning> {
   const running = await readRunningSystem(root)
   if (running === undefined || running.boot.mode !== 'installed') return { restart: false, notes: [] }
-  const reset = await carryOutReset(installer, root, running.disk)
+  // A reset that fails is asked for again at the next boot; the count of this one is not to be lost for it.
+  const reset = await carryOutReset(installer, root, running.disk).catch((error: unknown) => ({
+    restart: false,
+    notes: [`the reset was not carried out: ${errorText(error)}`],
+  }))
   if (reset.restart) return reset
   const report = await recordBoot(recordsOfMachine(installer, root), running.boot)
   // The disk was started: whatever medium is in the machine did its part.

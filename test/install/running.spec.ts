@@ -22,6 +22,7 @@ import {
   withBlessing,
   withTrial,
 } from '../../src/core/install/records.ts'
+import { MusterError } from '../../src/errors.ts'
 import { isMember, runReset } from '../../src/install/commands.ts'
 import { carryOutReset, orderReset } from '../../src/install/reset.ts'
 import {
@@ -187,6 +188,22 @@ describe('a running machine', () => {
       expect(await beginBoot(root, installer)).toMatchObject({ restart: true })
       expect(files()).toEqual(['config/cloud-config/40_a.yaml', 'config/images.json'])
       expect(existsSync(join(root, 'config/state'))).toBe(true)
+    })
+
+    it('that fails is told and stays asked for, and the boot is recorded all the same', async () => {
+      await orderReset(installer, root, { level: 'reinstall', left: true })
+      const trial = { imageId: two.manifest.imageId, version: '2', from: one.manifest.imageId }
+      write('config/images.json', encodeRecords(withTrial(noRecords, trial, null)))
+      write('efi/EFI/Linux/muster_2+0-3.efi', two.files['installed.efi'])
+      const openDisk = async (): Promise<never> => {
+        throw new MusterError('ERR_DISK', { disk: '/dev/x', detail: 'EIO' })
+      }
+      const { restart, notes } = await beginBoot(root, { ...installer, openDisk })
+      expect(restart).toBe(false)
+      expect(notes.join()).toMatch(/the reset was not carried out: ERR_DISK.*fell back from version 2/)
+      expect(records()?.rejected).toMatchObject([{ version: '2' }])
+      expect(counter).toBe(0)
+      expect(existsSync(join(root, 'config/reset.json'))).toBe(true)
     })
 
     it('can be taken back, and soft removes nothing', async () => {
