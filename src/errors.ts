@@ -366,6 +366,11 @@ const catalogue = {
     hint: 'Install it from a medium first (`muster install`).',
     exitCode: 1,
   },
+  ERR_NOT_MOUNTED: {
+    message: '{path} is not mounted: {detail}.',
+    hint: '`journalctl -k -g muster` says why. What is written to {path} now is lost at the next start: mend the partition {partition} or its disk, and start the machine again. Nothing was changed.',
+    exitCode: 1,
+  },
   ERR_ROLLBACK_NONE: {
     message: 'There is nothing to go back to: {detail}.',
     hint: '`muster slots` shows what is installed and what is known to be good. Nothing was changed.',

@@ -7,6 +7,7 @@ import type { BootFacts, ImagePlace } from '../core/install/slots.ts'
 import type { InstallerComponents } from '../components/installer.ts'
 import { MusterError } from '../errors.ts'
 import type { InstalledComponents } from './inspect.ts'
+import { requireMounted } from './mounted.ts'
 
 /** What the initrd said of this boot, and the disk that it was started from. */
 export interface RunningSystem {
@@ -76,7 +77,10 @@ export function recordsOfMachine(
   }
 }
 
-/** Opens the disk that this system runs from, with its entries and records. Throws ERR_NOT_INSTALLED. */
+/**
+ * Opens the disk that this system runs from, with its entries and records. Throws ERR_NOT_INSTALLED, and ERR_NOT_MOUNTED where
+ * these would lie in memory.
+ */
 export async function openInstalled(
   installer: InstallerComponents,
   root: string,
@@ -88,6 +92,7 @@ export async function openInstalled(
       running === undefined ? 'it was not started from an image of muster' : 'it runs from a medium'
     throw new MusterError('ERR_NOT_INSTALLED', { detail })
   }
+  await requireMounted(root, systemPaths.esp, systemPaths.config)
   const disk = await installer.openDisk(running.disk, mode)
   return { ...recordsOfMachine(installer, root), disk, running, close: () => disk.close() }
 }

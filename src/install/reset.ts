@@ -4,6 +4,7 @@ import type { InstallerComponents } from '../components/installer.ts'
 import { tableRegions } from '../core/install/gpt.ts'
 import { configPaths, persistentPaths, systemPaths } from '../core/install/layout.ts'
 import { MusterError } from '../errors.ts'
+import { requireMounted } from './mounted.ts'
 
 // A reset is asked for by a flag in /config and carried out at the beginning of the next boot, when nothing uses the data yet.
 // Files are removed, and no file system is made anew: whenever the power goes, both partitions can still be mounted, and
@@ -56,7 +57,10 @@ export async function orderReset(
 /** Called after each change of the disk; a test cuts the power there. */
 export type OnChange = () => void
 
-/** Carries out the reset that was asked for, if there is one. Cut short, it begins again at the next boot. */
+/**
+ * Carries out the reset that was asked for, if there is one. Cut short, it begins again at the next boot. Throws
+ * ERR_NOT_MOUNTED where the data that are to go cannot be seen: it stays asked for then.
+ */
 export async function carryOutReset(
   installer: InstallerComponents,
   root: string,
@@ -76,7 +80,10 @@ export async function carryOutReset(
       notes: ['the partition tables are erased: the medium installs this machine anew'],
     }
   } else {
-    if (order.level === 'data' || order.level === 'factory') await removeData(root, order, notes, onChange)
+    if (order.level === 'data' || order.level === 'factory') {
+      await requireMounted(root, systemPaths.persistent)
+      await removeData(root, order, notes, onChange)
+    }
     if (order.level === 'factory') await removeIdentity(root, onChange)
     notes.push(`reset ${order.level}: done`)
   }

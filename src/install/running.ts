@@ -5,8 +5,10 @@ import type { InstallerComponents } from '../components/installer.ts'
 import { configPaths, systemPaths } from '../core/install/layout.ts'
 import type { HealthBaseline, ImageRecords } from '../core/install/records.ts'
 import { errorText } from '../errors.ts'
+import type { BootFacts } from '../core/install/slots.ts'
 import { bless, recordBoot, recordFailure } from './boot-records.ts'
 import { readRecords } from './inspect.ts'
+import { readMount, requireMounted } from './mounted.ts'
 import { readRelease, readRunningSystem, recordsOfMachine } from './machine-facts.ts'
 import { carryOutReset } from './reset.ts'
 
@@ -36,19 +38,34 @@ export async function beginBoot(
     notes: [`the reset was not carried out: ${errorText(error)}`],
   }))
   if (reset.restart) return reset
-  const report = await recordBoot(recordsOfMachine(installer, root), running.boot)
+  const report = await recordIfMounted(root, installer, running.boot)
   // The disk was started: whatever medium is in the machine did its part.
   if (((await installer.firmware.readCounter()) ?? 0) > 0) await installer.firmware.writeCounter(0)
   return { restart: report.restart, notes: [...reset.notes, ...report.notes] }
 }
 
-/** The running image is good: recorded first, then its name loses the counter. Not on a live system. */
+/** Without its entries every image looks as if it had never been put in place: then nothing is concluded. */
+async function recordIfMounted(
+  root: string,
+  installer: InstallerComponents,
+  boot: BootFacts,
+): Promise<BootBeginning> {
+  const { fault } = await readMount(root, systemPaths.esp)
+  if (fault === '') return recordBoot(recordsOfMachine(installer, root), boot)
+  return { restart: false, notes: [`the boot entries are not looked at: ${systemPaths.esp}: ${fault}`] }
+}
+
+/**
+ * The running image is good: recorded first, then its name loses the counter. Not on a live system. Throws ERR_NOT_MOUNTED
+ * where the loader would not learn of it.
+ */
 export async function blessRunning(
   root: string,
   installer: InstallerComponents = createInstaller(),
 ): Promise<boolean> {
   const running = await readRunningSystem(root)
   if (running === undefined || running.boot.mode !== 'installed') return false
+  await requireMounted(root, systemPaths.config, systemPaths.esp)
   const { epoch } = await readRelease(root)
   await bless(recordsOfMachine(installer, root), running.boot, epoch)
   return true

@@ -16,6 +16,8 @@ export interface ConsoleView {
   readonly fingerprint: string
   /** How far an installation is; undefined: there is none. */
   readonly install: InstallProgress | undefined
+  /** Partitions that the machine runs without, one sentence each. */
+  readonly missing: readonly string[]
   /** Errors of the machine's own configuration. */
   readonly errors: readonly string[]
 }
@@ -49,6 +51,7 @@ export function consoleScreen(view: ConsoleView): readonly string[] {
     ...field('system', systemLine(view)),
     ...field('addresses', view.addresses.length === 0 ? 'none yet' : view.addresses.join(', ')),
     ...field('machine', machineLine(view)),
+    ...view.missing.flatMap((sentence) => field('disk', sentence)),
   ]
   if (install !== undefined) lines.push('', ...installLines(install))
   if (facts.mode === 'installed' || facts.mode === 'none') lines.push('', ...agentLines(agent))
@@ -192,6 +195,7 @@ function markersOf(view: ConsoleView): Map<string, string> {
         ? 'yes'
         : '',
     ],
+    ['disk', view.missing.join('; ')],
     ['errors', view.errors.join('; ')],
   ])
 }

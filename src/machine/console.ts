@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { callAgent } from '../agent/api/client.ts'
 import type { StatusResource } from '../agent/api/resources.ts'
 import { configPaths, systemPaths } from '../core/install/layout.ts'
+import { missingPartitions } from '../install/mounted.ts'
 import { version } from '../version.ts'
 import type { ConsoleView, InstallProgress } from './console-view.ts'
 import { consoleMarkers, consoleScreen } from './console-view.ts'
@@ -50,14 +51,16 @@ async function lookAt({ root, socketPath }: ConsoleInit): Promise<ConsoleView> {
   }).catch(() => undefined)
   const boot = jsonAt<{ partition?: string }>(root, systemPaths.boot)
   const receipt = jsonAt<{ fingerprint?: string }>(root, `${systemPaths.config}/${configPaths.receipt}`)
+  const facts = readFacts(root)
   return {
-    facts: readFacts(root),
+    facts,
     version,
     partition: boot?.partition ?? '',
     addresses: addressesOf(networkInterfaces()),
     agent,
     fingerprint: receipt?.fingerprint ?? '',
     install: jsonAt<InstallProgress>(root, systemPaths.progress),
+    missing: facts.mode === 'installed' ? await missingPartitions(root) : [],
     errors: readReport(root).stages.flatMap(({ problems }) =>
       problems
         .filter(({ severity }) => severity === 'error')

@@ -4,16 +4,16 @@ import type { MemberList, PeerList, StatusResource } from '../agent/api/resource
 import { readConfig } from '../config/index.ts'
 import type { AgentHealth, HealthObservation, MountHealth } from '../core/install/health.ts'
 import { systemPaths } from '../core/install/layout.ts'
+import type { MountPoint } from '../core/install/mount-points.ts'
+import { readMount } from '../install/mounted.ts'
 import { placedSources } from './gather-config.ts'
 import { exists, namesIn, readIfThere, under } from './rooted-files.ts'
 
-/** What must be writable on an installed machine. */
-const writablePaths: readonly string[] = [
-  systemPaths.config,
-  systemPaths.persistent,
-  '/var/lib/muster',
-  '/var/lib/rancher',
-]
+/** Partitions that must be there and writable on an installed machine. The boot partition is looked at without being written to. */
+const writablePartitions: readonly MountPoint[] = [systemPaths.config, systemPaths.persistent]
+
+/** Directories on them that must be writable as well. */
+const writablePaths: readonly string[] = ['/var/lib/muster', '/var/lib/rancher']
 
 /** An agent that needs longer for an answer is no agent to rely on. */
 const answerTimeoutMs = 5_000
@@ -26,7 +26,16 @@ export async function lookAtHealth(root: string, socketPath: string): Promise<He
   return {
     configured:
       readConfig(placedSources(root), 'machine').config !== undefined && placedSources(root).length > 0,
-    mounts: writablePaths.map((path) => lookAtMount(root, path)),
+    mounts: [
+      ...(await Promise.all(
+        writablePartitions.map(async (path) => ({
+          ...tryToWrite(root, path),
+          ...(await faultOf(root, path)),
+        })),
+      )),
+      ...writablePaths.map((path) => tryToWrite(root, path)),
+      await lookAtBootPartition(root),
+    ],
     wallClock: Date.now(),
     links: links.length,
     linksOn: links.filter((link) => isSwitchedOn(root, link)).length,
@@ -49,18 +58,30 @@ function carrierOf(root: string, link: string): boolean {
   }
 }
 
-function lookAtMount(root: string, path: string): MountHealth {
+async function faultOf(root: string, path: MountPoint): Promise<Pick<MountHealth, 'fault'>> {
+  const { fault } = await readMount(root, path)
+  return { fault }
+}
+
+function tryToWrite(root: string, path: string): MountHealth {
   const probe = under(root, `${path}/.muster-health`)
   try {
     writeFileSync(probe, 'x', { flush: true })
     rmSync(probe)
     const { bavail, blocks } = statfsSync(under(root, path))
-    return { path, writable: true, freeShare: blocks === 0 ? 1 : bavail / blocks }
+    return { path, fault: '', writable: true, freeShare: blocks === 0 ? 1 : bavail / blocks }
   } catch (error) {
     // A full disk refuses as well, and is another matter.
     const full = (error as NodeJS.ErrnoException).code === 'ENOSPC'
-    return { path, writable: full, freeShare: 0 }
+    return { path, fault: '', writable: full, freeShare: 0 }
   }
+}
+
+/** Nothing is tried out on a file system without a journal, and an upgrade alone asks how full it is. */
+async function lookAtBootPartition(root: string): Promise<MountHealth> {
+  const path = systemPaths.esp
+  const { fault, readOnly } = await readMount(root, path)
+  return { path, fault, writable: exists(root, path) && !readOnly, freeShare: 1 }
 }
 
 async function askAgent(socketPath: string): Promise<AgentHealth | undefined> {

@@ -18,6 +18,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { skipNote } from '../support/skip-note.ts'
 import type { FakeImage } from '../install/support/fake-image.ts'
 import { fakeImage } from '../install/support/fake-image.ts'
+import { mountinfo } from '../support/mountinfo.ts'
 import { muster } from './fake-agent.ts'
 
 const missing = ['mkfs.vfat', 'mcopy', 'mke2fs'].filter((tool) => spawnSync('which', [tool]).status !== 0)
@@ -150,6 +151,33 @@ describe.skipIf(missing.length > 0)(`verbs over disks${skipNote(missing.join(', 
       code: 1,
       stderr: expect.stringContaining('too slow'),
     })
+  })
+
+  it('say what is missing where a partition is not mounted, and do nothing in memory', async () => {
+    const mounts = write(join(root, 'proc/self/mountinfo'), mountinfo({ '/config': 'ext4' }))
+    const before = readdirSync(join(root, 'efi/EFI/Linux')).toSorted()
+    for (const verb of [
+      ['upgrade', '--force', '--source', publish(two), ...key()],
+      ['rollback'],
+      ['slots'],
+    ]) {
+      expect(await muster([...verb, '--root', root])).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringContaining('/efi is not mounted'),
+      })
+    }
+    expect(readdirSync(join(root, 'efi/EFI/Linux')).toSorted()).toEqual(before)
+    for (const level of ['data', 'factory']) {
+      expect(await muster(['reset', '--level', level, '--force', '--root', root])).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('/persist is not mounted'),
+      })
+    }
+    expect(() => readFileSync(join(root, 'config/reset.json'))).toThrow('ENOENT')
+    const status = await muster(['machine', 'status', '--root', root])
+    expect(status.stdout).toMatch(/^disk +\/persist is not mounted: nothing is mounted there$/m)
+    rmSync(mounts)
   })
 
   it('reset at the next boot, and take it back', async () => {

@@ -24,6 +24,7 @@ import {
 } from '../../src/core/install/records.ts'
 import { MusterError } from '../../src/errors.ts'
 import { isMember, runReset } from '../../src/install/commands.ts'
+import { openInstalled } from '../../src/install/machine-facts.ts'
 import { carryOutReset, orderReset } from '../../src/install/reset.ts'
 import {
   beginBoot,
@@ -33,6 +34,7 @@ import {
   runningRecords,
 } from '../../src/install/running.ts'
 import { MemoryDiskTarget } from '../../src/testing/memory-disk.ts'
+import { mountinfo } from '../support/mountinfo.ts'
 import { fakeImage } from './support/fake-image.ts'
 import { diskBytes } from './support/world.ts'
 
@@ -131,6 +133,23 @@ describe('a running machine', () => {
     expect(records()).toMatchObject({ highestEpoch: 7, blessed: [one.manifest.imageId] })
   })
 
+  it('concludes nothing about its images where the boot partition is not mounted', async () => {
+    const trial = { imageId: two.manifest.imageId, version: '2', from: one.manifest.imageId }
+    write('config/images.json', encodeRecords(withTrial(noRecords, trial, null)))
+    write('proc/self/mountinfo', mountinfo({ '/config': 'ext4', '/persist': 'ext4' }))
+    rmSync(join(root, 'efi'), { recursive: true })
+    expect((await beginBoot(root, installer)).notes.join()).toContain('/efi: nothing is mounted there')
+    expect(records()?.trial).toMatchObject({ version: '2' })
+    expect(counter).toBe(0)
+    await expect(blessRunning(root, installer)).rejects.toMatchObject({
+      code: 'ERR_NOT_MOUNTED',
+      message: '/efi is not mounted: nothing is mounted there.',
+    })
+    await expect(openInstalled(installer, root, 'write')).rejects.toMatchObject({ code: 'ERR_NOT_MOUNTED' })
+    write('proc/self/mountinfo', mountinfo({ '/config': 'ext4', '/efi': 'vfat' }))
+    await (await openInstalled(installer, root, 'write')).close()
+  })
+
   it.each(['live', 'recovery'])('is left alone as a %s system', async (mode) => {
     runs(one, mode)
     expect(await beginBoot(root, installer)).toEqual({ restart: false, notes: [] })
@@ -205,6 +224,22 @@ describe('a running machine', () => {
       expect(counter).toBe(0)
       expect(existsSync(join(root, 'config/reset.json'))).toBe(true)
     })
+
+    it.each(['data', 'factory'] as const)(
+      '%s waits until its data can be seen: it is not done where they are not mounted',
+      async (level) => {
+        await orderReset(installer, root, { level, left: true })
+        const before = files()
+        write('proc/self/mountinfo', mountinfo({ '/config': 'ext4', '/efi': 'vfat' }))
+        const { restart, notes } = await beginBoot(root, installer)
+        expect(restart).toBe(false)
+        expect(notes.join()).toContain('ERR_NOT_MOUNTED: /persist is not mounted')
+        expect(files()).toEqual(before)
+        write('proc/self/mountinfo', mountinfo({ '/config': 'ext4', '/persist': 'ext4', '/efi': 'vfat' }))
+        expect((await beginBoot(root, installer)).notes.join()).toContain(`reset ${level}: done`)
+        expect(files()).not.toContain('persist/var/lib/kubelet/pods/x')
+      },
+    )
 
     it('can be taken back, and soft removes nothing', async () => {
       const before = files()

@@ -56,6 +56,7 @@ const view: ConsoleView = {
   agent: status,
   fingerprint: 'f1e2',
   install: undefined,
+  missing: [],
   errors: [],
 }
 
@@ -90,6 +91,12 @@ describe('the screen', () => {
     expect(consoleScreen({ ...view, agent: undefined }).join('\n')).toContain('systemctl status muster')
   })
 
+  it('says which partition is not there, and the log does', () => {
+    const missing = ['/persist is not mounted: it could not be mounted when this boot began']
+    expect(consoleScreen({ ...view, missing }).join('\n')).toMatch(/disk +\/persist is not mounted/)
+    expect(consoleMarkers(view, { ...view, missing })).toEqual([`muster: disk: ${missing[0]}`])
+  })
+
   it('has 24 lines of at most 79 plain characters, whatever others say', () => {
     const text = fc.string({ unit: 'binary', maxLength: 400 })
     fc.assert(
@@ -98,6 +105,7 @@ describe('the screen', () => {
           ...view,
           facts: { ...view.facts, hostname: one },
           addresses: many,
+          missing: many,
           errors: many,
           agent: { ...status, note: two, waiting: [{ ...status.waiting[0]!, message: one, for: two }] },
         }

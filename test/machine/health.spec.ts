@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { HealthObservation } from '../../src/core/install/health.ts'
 import { baselineOf } from '../../src/core/install/health.ts'
+import { blessRunning } from '../../src/install/running.ts'
 import { lookAtHealth } from '../../src/machine/health-look.ts'
 import type { HealthOutcome } from '../../src/machine/health-wait.ts'
 import { waitForHealth } from '../../src/machine/health-wait.ts'
 import { FakeAgent } from '../cli/fake-agent.ts'
+import { mountinfo } from '../support/mountinfo.ts'
 import { DirectoryMachine } from './directory-machine.ts'
 
 const well: HealthObservation = {
@@ -78,6 +80,7 @@ describe('a look at a machine', () => {
     for (const path of [
       'var/lib/muster',
       'var/lib/rancher',
+      'efi',
       'sys/class/net/eth0/device',
       'sys/class/net/eth1/device',
     ])
@@ -121,11 +124,41 @@ describe('a look at a machine', () => {
       agent: { connected: ['c'], k3sReady: true, servers: 2, serversAlive: 1, waiting: 'x' },
     })
     expect(look.mounts.map(({ path, writable }) => ({ path, writable }))).toEqual(
-      ['/config', '/persist', '/var/lib/muster', '/var/lib/rancher'].map((path) => ({
+      ['/config', '/persist', '/var/lib/muster', '/var/lib/rancher', '/efi'].map((path) => ({
         path,
         writable: true,
       })),
     )
+  })
+
+  it('sees a partition that is not mounted, and one that is mounted read-only', async () => {
+    machine = new DirectoryMachine()
+    mkdirSync(join(machine.root, 'efi'))
+    const looked = async (
+      mounts: Parameters<typeof mountinfo>[0],
+    ): Promise<Readonly<Record<string, readonly [fault: string, writable: boolean]>>> => {
+      machine!.file('/proc/self/mountinfo', mountinfo(mounts))
+      const look = await lookAtHealth(machine!.root, join(machine!.root, 'no.sock'))
+      return Object.fromEntries(look.mounts.map(({ path, fault, writable }) => [path, [fault, writable]]))
+    }
+    expect(await looked({ '/config': 'ext4', '/persist': 'ext4', '/efi': 'vfat' })).toMatchObject({
+      '/config': ['', true],
+      '/persist': ['', true],
+      '/efi': ['', true],
+    })
+    expect(await looked({ '/config': 'ext4', '/efi': 'vfat ro' })).toMatchObject({
+      '/persist': ['nothing is mounted there', true],
+      '/efi': ['', false],
+    })
+    expect(await looked({ '/config': 'ext4', '/persist': 'tmpfs' })).toMatchObject({
+      '/persist': ['a file system tmpfs is mounted there, not ext4', true],
+      '/efi': ['nothing is mounted there', true],
+    })
+    // Mounted by hand after the initrd went on without it: k3s' data are in memory all the same.
+    machine.file('/run/muster/persist-failed', '')
+    expect(await looked({ '/config': 'ext4', '/persist': 'ext4', '/efi': 'vfat' })).toMatchObject({
+      '/persist': ['it could not be mounted when this boot began', true],
+    })
   })
 
   it('sees what is not there', async () => {
@@ -197,6 +230,16 @@ describe('muster health', () => {
       blessed: [],
       trial: { failure: 'network: none of 1 machines known before is connected' },
     })
+  })
+
+  it('blesses no boot without the boot partition: the loader would not learn of it', async () => {
+    machine.file('/config/images.json', records({}))
+    machine.file('/proc/self/mountinfo', mountinfo({ '/config': 'ext4', '/persist': 'ext4' }))
+    const { code, stderr } = await run('--wait', '--bless', '--timeout', '1')
+    expect(code).toBe(1)
+    expect(stderr).toContain('machine: /efi is not mounted: nothing is mounted there')
+    expect(JSON.parse(machine.read('/config/images.json'))).toMatchObject({ blessed: [] })
+    await expect(blessRunning(machine.root)).rejects.toMatchObject({ code: 'ERR_NOT_MOUNTED' })
   })
 
   it('blesses a boot that stays good, and judges its image no more', async () => {

@@ -116,16 +116,19 @@ function refuseForeign(mode: string): void {
 async function status(invocation: Invocation): Promise<void> {
   const { readFacts } = await import('../../machine/machine.ts')
   const { readReport } = await import('../../machine/stage-report.ts')
+  const { missingPartitions } = await import('../../install/mounted.ts')
   const root = invocation.flags.text('root') ?? invocation.terminal.environment['MUSTER_ROOT'] ?? ''
   const facts = readFacts(root)
   const { stages } = readReport(root)
-  const resource = { apiVersion, kind: 'Machine', ...facts, stages } as const
+  const missing = facts.mode === 'installed' ? await missingPartitions(root) : []
+  const resource = { apiVersion, kind: 'Machine', ...facts, missing, stages } as const
   await printResource(invocation.terminal, formatOf(invocation), resource, () => {
     const lines: readonly (readonly [string, string])[] = [
       ['hostname', facts.hostname],
       ['machine id', facts.machineId],
       ['system', facts.mode === 'none' ? 'not of an image of muster' : facts.mode],
       ['image', [facts.imageVersion, facts.imageId.slice(0, 12)].filter(Boolean).join('  ')],
+      ...missing.map((sentence) => ['disk', sentence] as const),
     ]
     const head = lines.map(([name, value]) => `${name.padEnd(12)}${value === '' ? '-' : value}\n`).join('')
     const table = formatTable(

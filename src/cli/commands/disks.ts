@@ -1,5 +1,6 @@
 import { apiVersion } from '../../agent/api/resources.ts'
 import type { DiskChoice, RankedDisk } from '../../core/install/disk-choice.ts'
+import { systemPaths } from '../../core/install/layout.ts'
 import type { SlotStatus } from '../../core/install/slots.ts'
 import { type ExitCode, MusterError } from '../../errors.ts'
 import { type Column, formatTable } from '../../table.ts'
@@ -275,6 +276,9 @@ async function reset(invocation: Invocation): Promise<void> {
   )
   if (level === undefined) throw usage('say how much is forgotten: --level soft, data, factory or reinstall')
   const force = flags.isSet('force')
+  const { requireMounted } = await import('../../install/mounted.ts')
+  // Before anybody is told goodbye: what cannot be seen cannot be removed either.
+  if (level === 'data' || level === 'factory') await requireMounted(root, systemPaths.persistent)
   // A new identity, or a member without its data, is another machine for the cluster.
   const mustLeave =
     level === 'factory' || level === 'reinstall' || (level === 'data' && (await isMember(root)))

@@ -3,9 +3,11 @@ import type { HealthBaseline } from './records.ts'
 // Whether a boot is a good one. The new image is measured by what the machine could do before, not by perfection: an
 // outage of the site or of the world outside must not take a good image back.
 
-/** One mount that has to be writable. */
+/** One directory that has to be writable, on a partition of the disk. */
 export interface MountHealth {
   readonly path: string
+  /** Of a partition: why it is not the one that belongs there; empty: it is, or this is a directory on one. */
+  readonly fault: string
   readonly writable: boolean
   /** Part of the space that is free, 0 to 1. */
   readonly freeShare: number
@@ -101,7 +103,10 @@ function judgeMachine(observation: HealthObservation, baseline: HealthBaseline |
   const reasons: string[] = []
   const fullBefore = textOf(baseline, 'full').split(',')
   for (const mount of observation.mounts) {
-    if (!mount.writable) reasons.push(`${mount.path} cannot be written to`)
+    // What could be written there lies in memory, and is lost at the next start.
+    if (mount.fault !== '')
+      reasons.push(`${mount.path} is not mounted: ${mount.fault}; \`journalctl -k -g muster\` says why`)
+    else if (!mount.writable) reasons.push(`${mount.path} cannot be written to`)
     else if (isFull(mount) && !fullBefore.includes(mount.path)) reasons.push(`${mount.path} is full`)
   }
   if (reasons.length > 0) return { tier: 'machine', state: 'waiting', reasons }

@@ -74,6 +74,8 @@ export const systemPaths = {
   boot: '/run/muster/boot.json',
   /** Exists where nothing is durable: a live or recovery system. */
   live: '/run/muster/live',
+  /** Exists where `muster-persistent` could not be mounted: this boot keeps nothing of k3s. Written by the initrd. */
+  persistFailed: '/run/muster/persist-failed',
   /** Of a later stage, with its name behind: exists where the configuration has something for it to do. */
   stageWanted: '/run/muster/stage-',
   /** JSON: how far an installation is, for the screen: {title, number, of, bytes?}, or {error}. Replaced whole. */

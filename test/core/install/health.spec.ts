@@ -8,7 +8,7 @@ import { baselineOf, judgeHealth } from '../../../src/core/install/health.ts'
 const agent: AgentHealth = { connected: ['b', 'c'], k3sReady: true, servers: 3, serversAlive: 3, waiting: '' }
 const well: HealthObservation = {
   configured: true,
-  mounts: [{ path: '/config', writable: true, freeShare: 0.5 }],
+  mounts: [{ path: '/config', fault: '', writable: true, freeShare: 0.5 }],
   wallClock: Date.UTC(2026, 0, 1),
   links: 1,
   linksOn: 1,
@@ -27,7 +27,7 @@ describe('the first boot after the installation', () => {
     const alone = { ...well, agent: { ...agent, connected: [], k3sReady: false } }
     expect(judgeHealth(alone, null).verdict).toBe('good')
     expect(judgeHealth({ ...alone, agent: undefined }, null).verdict).toBe('waiting')
-    const readOnly = [{ path: '/config', writable: false, freeShare: 0.5 }]
+    const readOnly = [{ path: '/config', fault: '', writable: false, freeShare: 0.5 }]
     expect(judgeHealth({ ...alone, mounts: readOnly }, null)).toMatchObject({
       verdict: 'waiting',
       awaited: 'machine: /config cannot be written to',
@@ -70,10 +70,22 @@ describe('a boot after an upgrade', () => {
     expect(state({ ...waiting, agent: { ...waiting.agent, serversAlive: 1 } }, 'k3s')).toBe('excused')
   })
 
+  it('is not good where a partition is not mounted, though its directory can be written to', () => {
+    const [fault, path] = ['nothing is mounted there', '/persist']
+    const lost = { ...well, mounts: [{ path, fault, writable: true, freeShare: 0.5 }] }
+    for (const baseline of [null, before, baselineOf(lost)]) {
+      expect(judgeHealth(lost, baseline)).toMatchObject({
+        verdict: 'waiting',
+        awaited:
+          'machine: /persist is not mounted: nothing is mounted there; `journalctl -k -g muster` says why',
+      })
+    }
+  })
+
   it('is not blamed for a disk that was full before, nor for a clock that nobody set', () => {
     const full = {
       ...well,
-      mounts: [{ path: '/persist', writable: true, freeShare: 0.001 }],
+      mounts: [{ path: '/persist', fault: '', writable: true, freeShare: 0.001 }],
       wallClock: 86_400_000,
     }
     expect(state(full, 'machine')).toBe('waiting')
@@ -90,6 +102,7 @@ describe('for every machine', () => {
     mounts: fc.array(
       fc.record({
         path: fc.constantFrom('/config', '/persist'),
+        fault: fc.constantFrom('', 'nothing is mounted there'),
         writable: fc.boolean(),
         freeShare: fc.double({ min: 0, max: 1, noNaN: true }),
       }),
@@ -111,10 +124,13 @@ describe('for every machine', () => {
     ),
   })
 
+  const isKept = ({ mounts }: HealthObservation): boolean =>
+    mounts.every(({ fault, writable }) => fault === '' && writable)
+
   it('one that is as it was before is good, if it can be written to and its agent answers', () => {
     fc.assert(
       fc.property(observations, (observation) => {
-        fc.pre(observation.agent !== undefined && observation.mounts.every(({ writable }) => writable))
+        fc.pre(observation.agent !== undefined && isKept(observation))
         expect(judgeHealth(observation, baselineOf(observation)).verdict).toBe('good')
       }),
     )
@@ -137,7 +153,7 @@ describe('for every machine', () => {
     fc.assert(
       fc.property(observations, observations, (observation, earlier) => {
         const baseline = { ...baselineOf(earlier), agent: true }
-        fc.pre(observation.agent === undefined || observation.mounts.some(({ writable }) => !writable))
+        fc.pre(observation.agent === undefined || !isKept(observation))
         expect(judgeHealth(observation, baseline).verdict).toBe('waiting')
       }),
     )
