@@ -2,7 +2,7 @@ import { access, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { InstallerComponents } from '../components/installer.ts'
 import { tableRegions } from '../core/install/gpt.ts'
-import { configPaths, persistentPaths, systemPaths } from '../core/install/layout.ts'
+import { configPaths, persistentNames, persistentPaths, systemPaths } from '../core/install/layout.ts'
 import { MusterError } from '../errors.ts'
 import { requireMounted } from './mounted.ts'
 
@@ -14,9 +14,12 @@ import { requireMounted } from './mounted.ts'
 export type ResetLevel =
   /** Nothing: the configuration is applied anew, as at each boot. */
   | 'soft'
-  /** Everything of k3s, with its images and volumes. The machine keeps its key and its place. */
+  /**
+   * Everything of k3s, with its images and volumes, and the journal. The machine keeps its key and its place, and what
+   * `install.bind_mounts` names.
+   */
   | 'data'
-  /** Also key, votes, machine id and SSH keys: a new machine with the same configuration. */
+  /** Also that, key, votes, machine id and SSH keys: a new machine with the same configuration. */
   | 'factory'
   /** The installation itself: the medium starts again. */
   | 'reinstall'
@@ -32,8 +35,6 @@ interface ResetOrder {
 
 /** Where k3s keeps etcd, below the persistent partition. */
 const etcdPath = 'var/lib/rancher/k3s/server/db'
-/** Where etcd's data go that may still be somebody's. */
-const backupPath = 'backup'
 
 /** What of /config makes the machine this one. `images.json` stays: an epoch never goes back. */
 const identityNames = [configPaths.state, configPaths.machineId, configPaths.sshKeys, configPaths.goodConfig]
@@ -105,7 +106,7 @@ function parseOrder(text: string): ResetOrder | undefined {
 
 async function removeData(
   root: string,
-  { left }: ResetOrder,
+  { level, left }: ResetOrder,
   notes: string[],
   onChange: OnChange,
 ): Promise<void> {
@@ -113,7 +114,7 @@ async function removeData(
   const etcd = join(top, etcdPath)
   // Of a member that did not leave: they go from their place as a backup only.
   if (!left && (await exists(join(etcd, 'etcd')))) {
-    const backup = await freePath(join(top, backupPath, 'etcd'))
+    const backup = await freePath(join(top, persistentNames.backup, 'etcd'))
     await mkdir(dirname(backup), { recursive: true })
     await rename(etcd, backup)
     await syncDirectory(dirname(backup))
@@ -121,11 +122,13 @@ async function removeData(
     notes.push(`etcd's data are kept at ${backup.slice(root.length)}`)
     onChange()
   }
+  const kept = level === 'data' ? [persistentNames.backup, persistentNames.binds] : [persistentNames.backup]
+  const keptPaths = new Set(kept.map((name) => join(top, name)))
   for (const directory of await bottomUp(top)) {
     for (const name of await namesIn(directory)) {
       const path = join(directory, name)
       // The initrd binds these directories by their paths: they stay, empty.
-      if (path === join(top, backupPath) || (await isBound(top, path))) continue
+      if (keptPaths.has(path) || (await isBound(top, path))) continue
       await rm(path, { recursive: true, force: true })
       onChange()
     }

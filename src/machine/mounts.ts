@@ -1,5 +1,5 @@
 import { renameSync, rmSync } from 'node:fs'
-import { persistentPaths, systemPaths } from '../core/install/layout.ts'
+import { persistentNames, persistentPaths, systemPaths } from '../core/install/layout.ts'
 import type { Machine, MachineMode } from './machine.ts'
 import { exists, makeDirectory, namesIn, readIfThere, under } from './rooted-files.ts'
 import type { StageProblem } from './stage-report.ts'
@@ -97,15 +97,17 @@ export async function makeMounts(
   return found
 }
 
+const bindsPath = `${systemPaths.persistent}/${persistentNames.binds}`
+
 async function bind(machine: Machine, path: string): Promise<void> {
   const { root } = machine
-  const source = `${systemPaths.persistent}/binds${path}`
+  const source = `${bindsPath}${path}`
   if (!exists(root, path)) makeDirectory(root, path, { mode: 0o755 })
   if (!exists(root, source)) {
     // Copied beside and renamed: a copy that a power cut ended is never taken for a whole one.
-    const seed = `${systemPaths.persistent}/binds/.seed`
+    const seed = `${bindsPath}/.seed`
     rmSync(under(root, seed), { recursive: true, force: true })
-    makeDirectory(root, `${systemPaths.persistent}/binds`, { mode: 0o755 })
+    makeDirectory(root, bindsPath, { mode: 0o755 })
     await told(machine, ['cp', '-a', under(root, path), under(root, seed)])
     await told(machine, ['sync', '-f', under(root, seed)])
     makeDirectory(root, source.slice(0, source.lastIndexOf('/')), { mode: 0o755 })

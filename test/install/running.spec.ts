@@ -166,6 +166,7 @@ describe('a running machine', () => {
       write('persist/var/lib/rancher/k3s/agent/images/a.tar', 'image')
       write('persist/var/lib/kubelet/pods/x', 'pod')
       write('persist/other', 'file')
+      write('persist/binds/srv/data', 'of nobody but this machine')
       write('config/state/a.state', 'key and votes')
       write('config/machine-id', 'f')
       write('config/ssh/key', 'k')
@@ -197,6 +198,8 @@ describe('a running machine', () => {
         'config/ssh/key',
         'config/state/a.state',
         'persist/backup/etcd-1/etcd/member/snap/db',
+        // What `install.bind_mounts` names is none of k3s' data.
+        'persist/binds/srv/data',
       ])
       expect(existsSync(join(root, 'persist/var/lib/rancher'))).toBe(true)
       expect((await beginBoot(root, installer)).notes).toEqual([])

@@ -105,6 +105,14 @@ export const configPaths = {
   reset: 'reset.json',
 } as const
 
+/** Below `systemPaths.persistent`, beside the paths of `persistentPaths`. */
+export const persistentNames = {
+  /** What `install.bind_mounts` names, by its path: data of the machine's own, not of k3s. */
+  binds: 'binds',
+  /** etcd's data that may still be somebody's. */
+  backup: 'backup',
+} as const
+
 /** Data that outlive a restart, bound from below `systemPaths.persistent`. Never a directory of units. */
 export const persistentPaths: readonly string[] = [
   '/var/lib/rancher',
