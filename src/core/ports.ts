@@ -258,6 +258,8 @@ export interface FileSystemImages {
   build(options: {
     readonly type: 'ext4' | 'vfat'
     readonly bytes: number
+    /** Logical sectors of the disk that it is to lie on: the kernel mounts no file system with smaller units. */
+    readonly sectorBytes: number
     readonly label: string
     readonly files: readonly NewFile[]
   }): Promise<FileSystemImage>

@@ -286,7 +286,8 @@ class Installation {
     const partition = this.#partition(name)
     // Labels on FAT are short.
     const label = type === 'vfat' ? 'MUSTER-ESP' : name
-    const image = await fileSystems.build({ type, bytes: partition.bytes, label, files })
+    const { sectorBytes } = disk
+    const image = await fileSystems.build({ type, bytes: partition.bytes, sectorBytes, label, files })
     this.#built.push({ partition, image })
     for await (const { offset, bytes } of image.pieces()) {
       await disk.write(partition.offset + offset, bytes)

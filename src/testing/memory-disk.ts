@@ -10,6 +10,8 @@ type Pages = Map<number, Uint8Array>
 /** What a disk in memory holds; pages that were never written read as this. */
 export interface MemoryDiskInit {
   readonly sizeBytes: number
+  /** Logical sectors; 512 where nothing is said. */
+  readonly sectorBytes?: number
   readonly power?: Power
   /** Pages of a former life; see `MemoryDiskTarget.content`. */
   readonly content?: ReadonlyMap<number, Uint8Array>
@@ -20,7 +22,7 @@ export interface MemoryDiskInit {
 /** Fake of port `DiskTarget` whose unsynced writes are lost, torn or swapped when the power goes. */
 export class MemoryDiskTarget implements DiskTarget, PoweredDevice {
   readonly path = '/dev/memory'
-  readonly sectorBytes = 512
+  readonly sectorBytes: number
   readonly sizeBytes: number
   readonly #power: Power
   readonly #onWrite: ((region: DiskRegion) => void) | undefined
@@ -28,8 +30,15 @@ export class MemoryDiskTarget implements DiskTarget, PoweredDevice {
   readonly #current: Pages
   #pending: { readonly offset: number; readonly bytes: Uint8Array }[] = []
 
-  constructor({ sizeBytes, power = new Power(), content = new Map(), onWrite }: MemoryDiskInit) {
+  constructor({
+    sizeBytes,
+    sectorBytes = 512,
+    power = new Power(),
+    content = new Map(),
+    onWrite,
+  }: MemoryDiskInit) {
     this.sizeBytes = sizeBytes
+    this.sectorBytes = sectorBytes
     this.#power = power
     this.#onWrite = onWrite
     this.#durable = new Map(content)

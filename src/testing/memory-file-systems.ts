@@ -14,7 +14,7 @@ const headBytes = 4_096
 /** Fake of port `FileSystemImages`: a list of files and their bytes, which a judge reads from the disk again. */
 export function createMemoryFileSystems(pieceBytes = 4_096): FileSystemImages {
   return {
-    async build({ type, bytes, label, files }) {
+    async build({ type, bytes, sectorBytes, label, files }) {
       const contents: Uint8Array[] = []
       const rows: object[] = []
       let offset = headBytes
@@ -27,7 +27,7 @@ export function createMemoryFileSystems(pieceBytes = 4_096): FileSystemImages {
         offset += length
       }
       const all = new Uint8Array(offset)
-      new TextEncoder().encodeInto(`${JSON.stringify({ magic, type, label, rows })}\n`, all)
+      new TextEncoder().encodeInto(`${JSON.stringify({ magic, type, sectorBytes, label, rows })}\n`, all)
       let at = headBytes
       for (const part of contents) {
         all.set(part, at)
@@ -46,14 +46,18 @@ export function createMemoryFileSystems(pieceBytes = 4_096): FileSystemImages {
   }
 }
 
-/** The files that such an image holds, or undefined where it is damaged at its beginning. */
+/**
+ * The files that such an image holds, or undefined where a kernel would not mount it: it is damaged at its beginning, or was
+ * made for smaller sectors than the disk has.
+ */
 export function readMemoryFileSystem(
   read: (offset: number, bytes: number) => Uint8Array,
+  sectorBytes: number,
 ): readonly MemoryFile[] | undefined {
   const text = new TextDecoder().decode(read(0, headBytes))
   try {
     const head = JSON.parse(text.slice(0, text.indexOf('\n')))
-    if (head.magic !== magic) return undefined
+    if (head.magic !== magic || head.sectorBytes < sectorBytes) return undefined
     return head.rows.map((row: { path: string; mode: number; offset: number; length: number }) => ({
       path: row.path,
       mode: row.mode,

@@ -96,9 +96,11 @@ class FileDiskTarget implements DiskTarget {
     await guarded(this.path, () =>
       this.#tool(
         type === 'ext4'
-          ? [...mke2fsCommand(label, `offset=${region.offset}`), this.path, `${kibibytes}k`]
+          ? [...mke2fsCommand(label, this.sectorBytes, `offset=${region.offset}`), this.path, `${kibibytes}k`]
           : [
               'mkfs.vfat',
+              '-S',
+              String(this.sectorBytes),
               '-n',
               label,
               '--offset',

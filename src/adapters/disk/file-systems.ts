@@ -18,15 +18,16 @@ const toolTimeoutMs = 5 * 60_000
  */
 export function createFileSystems({ run }: { readonly run: RunProgram }): FileSystemImages {
   return {
-    async build({ type, bytes, label, files }) {
+    async build({ type, bytes, sectorBytes, label, files }) {
       const directory = await mkdtemp(join(tmpdir(), 'muster-fs-'))
       const path = join(directory, 'image')
       try {
         const file = await open(path, 'w')
         await file.truncate(bytes)
         await file.close()
-        if (type === 'vfat') await buildVfat(run, path, label, files)
-        else await buildExt4(run, path, label, files, join(directory, 'tree'))
+        const make = { path, sectorBytes, label, files }
+        if (type === 'vfat') await buildVfat(run, make)
+        else await buildExt4(run, make, join(directory, 'tree'))
         return await imageOf(path, type === 'vfat', () => rm(directory, { recursive: true, force: true }))
       } catch (error) {
         await rm(directory, { recursive: true, force: true })
@@ -36,13 +37,16 @@ export function createFileSystems({ run }: { readonly run: RunProgram }): FileSy
   }
 }
 
-async function buildVfat(
-  run: RunProgram,
-  path: string,
-  label: string,
-  files: readonly NewFile[],
-): Promise<void> {
-  await tool(run, ['mkfs.vfat', '-F', '32', '-n', label, path])
+interface Making {
+  readonly path: string
+  readonly sectorBytes: number
+  readonly label: string
+  readonly files: readonly NewFile[]
+}
+
+async function buildVfat(run: RunProgram, { path, sectorBytes, label, files }: Making): Promise<void> {
+  // Of a plain file the tool cannot know the sectors.
+  await tool(run, ['mkfs.vfat', '-F', '32', '-S', String(sectorBytes), '-n', label, path])
   const made = new Set<string>()
   for (const { path: target, content } of files) {
     const ancestors = content === undefined ? [...directoriesOf(target), target] : directoriesOf(target)
@@ -57,9 +61,7 @@ async function buildVfat(
 
 async function buildExt4(
   run: RunProgram,
-  path: string,
-  label: string,
-  files: readonly NewFile[],
+  { path, sectorBytes, label, files }: Making,
   tree: string,
 ): Promise<void> {
   await mkdir(tree)
@@ -69,7 +71,7 @@ async function buildExt4(
     if (content !== undefined) await pipeline(Readable.from(content()), createWriteStream(full, { mode }))
     await chmod(full, mode)
   }
-  await tool(run, [...mke2fsCommand(label, 'root_owner=0:0'), '-d', tree, path])
+  await tool(run, [...mke2fsCommand(label, sectorBytes, 'root_owner=0:0'), '-d', tree, path])
   await rm(tree, { recursive: true })
 }
 

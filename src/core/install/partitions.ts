@@ -12,6 +12,10 @@ const espBytesDefault = 512 * mebibyte
 const configBytesDefault = 64 * mebibyte
 /** Least that is left for data: k3s' own images and etcd need more than this to be of use. */
 const persistentBytesMin = 1_024 * mebibyte
+/** FAT with fewer clusters is FAT16 to firmware (Microsoft's FAT specification); no cluster is smaller than a sector. */
+const fat32ClustersMin = 65_525
+/** What the two tables and the reserved sectors in front of them take, in sectors of any size. */
+const fat32TableSectorsMax = 1_200
 /** A slot is as large as twice the image, for images that grow, and at least this. */
 const slotBytesMin = 512 * mebibyte
 
@@ -81,6 +85,8 @@ export function planPartitions(
   // Two slots, the recovery and the one that is being written.
   if (espBytes < 4 * image.entryBytes + 8 * mebibyte)
     return no('the boot partition has no room for four boot entries')
+  if (espBytes < (fat32ClustersMin + fat32TableSectorsMax) * disk.sectorBytes)
+    return no(`the boot partition is too small for FAT32 with sectors of ${disk.sectorBytes} bytes`)
   if (wishes.extra.some(({ bytes }) => bytes <= 0)) return no('an extra partition needs a size')
   if (persistent < persistentBytesMin || start + fixed + persistent > end) return no('the disk is too small')
   let offset = start

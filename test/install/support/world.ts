@@ -28,6 +28,8 @@ export const diskBytes = 8 * 2 ** 30
 
 /** Everything durable of a machine. */
 export interface MachineContent {
+  /** Logical sectors of its disk; 512 where nothing is said. */
+  readonly sectorBytes?: number
   readonly pages: ReadonlyMap<number, Uint8Array>
   /** Undefined: what the ESP's region of the disk holds. */
   readonly entries: ReadonlyMap<string, Uint8Array> | undefined
@@ -48,6 +50,7 @@ export class MemoryMachine {
     this.power = new Power(cutAt)
     this.disk = new MemoryDiskTarget({
       sizeBytes: diskBytes,
+      sectorBytes: content.sectorBytes ?? 512,
       power: this.power,
       content: content.pages,
       ...(onWrite === undefined ? {} : { onWrite }),
@@ -67,6 +70,7 @@ export class MemoryMachine {
 
   get content(): MachineContent {
     return {
+      sectorBytes: this.disk.sectorBytes,
       pages: this.disk.content,
       entries: this.#hasEntries ? this.entries.content : undefined,
       records: this.records.text,
@@ -134,7 +138,7 @@ export async function mounted(content: MachineContent): Promise<MachineContent> 
   if (table === undefined) throw new Error('there is no partition table')
   const files = (name: string): ReturnType<typeof readMemoryFileSystem> => {
     const { offset } = regionOf(table, name, disk)!
-    return readMemoryFileSystem((at, bytes) => disk.peek(offset + at, bytes))
+    return readMemoryFileSystem((at, bytes) => disk.peek(offset + at, bytes), disk.sectorBytes)
   }
   const prefix = `${espPaths.entries}/`
   const entries = new Map(
@@ -143,7 +147,7 @@ export async function mounted(content: MachineContent): Promise<MachineContent> 
       .map(({ path, bytes }) => [path.slice(prefix.length), bytes]),
   )
   const records = files(partitionNames.config)?.find(({ path }) => path === 'images.json')
-  return { pages: content.pages, entries, records: records && new TextDecoder().decode(records.bytes) }
+  return { ...content, entries, records: records && new TextDecoder().decode(records.bytes) }
 }
 
 /** What firmware, loader and initrd would find, where only these images are signed. */
@@ -158,8 +162,9 @@ export async function modelOf(content: MachineContent, images: readonly FakeImag
   if (table === undefined || !isInstallation(table)) return nothing
   if (!(await isSeen())) return { ...nothing, hasTable: true }
   const at = (name: string): number => regionOf(table, name, disk)!.offset
-  const esp = readMemoryFileSystem((offset, bytes) => disk.peek(at(partitionNames.esp) + offset, bytes))
-  const config = readMemoryFileSystem((offset, bytes) => disk.peek(at(partitionNames.config) + offset, bytes))
+  const filesOf = (name: string): ReturnType<typeof readMemoryFileSystem> =>
+    readMemoryFileSystem((offset, bytes) => disk.peek(at(name) + offset, bytes), disk.sectorBytes)
+  const [esp, config] = [filesOf(partitionNames.esp), filesOf(partitionNames.config)]
   const isOneOf = (bytes: Uint8Array, file: 'loader.efi' | 'installed.efi' | 'recovery.efi'): boolean =>
     images.some(({ files }) => Buffer.from(files[file]).equals(bytes))
   const entries =
