@@ -9,6 +9,7 @@ import { version } from '../version.ts'
 import type { ConsoleView, InstallProgress } from './console-view.ts'
 import { consoleMarkers, consoleScreen } from './console-view.ts'
 import { readFacts } from './machine.ts'
+import { ownLink } from './network-look.ts'
 import { readIfThere } from './rooted-files.ts'
 import { readReport } from './stage-report.ts'
 
@@ -22,8 +23,6 @@ export interface ConsoleInit {
   readonly log: string | undefined
   readonly intervalMs: number
 }
-
-const linkShown = /^(?!lo$|muster|cni|flannel|veth|kube-|docker)/
 
 /** Shows the machine until the signal aborts. The screen is drawn again only when something on it has changed. */
 export async function runConsole(init: ConsoleInit, signal: AbortSignal): Promise<void> {
@@ -72,7 +71,7 @@ async function lookAt({ root, socketPath }: ConsoleInit): Promise<ConsoleView> {
 /** Addresses of the machine's own links; link-local ones only where there is nothing better. */
 export function addressesOf(links: ReturnType<typeof networkInterfaces>): readonly string[] {
   return Object.entries(links).flatMap(([link, addresses = []]) => {
-    if (!linkShown.test(link)) return []
+    if (!ownLink.test(link)) return []
     const texts = addresses.filter(({ internal }) => !internal).map(({ address }) => address)
     const routed = texts.filter((address) => !/^(fe80:|169\.254\.)/i.test(address))
     return (routed.length > 0 ? routed : texts).map((address) => `${link} ${address}`)

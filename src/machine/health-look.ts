@@ -7,7 +7,8 @@ import { systemPaths } from '../core/install/layout.ts'
 import type { MountPoint } from '../core/install/mount-points.ts'
 import { readMount } from '../install/mounted.ts'
 import { placedSources } from './gather-config.ts'
-import { exists, namesIn, readIfThere, under } from './rooted-files.ts'
+import { lookAtNetwork } from './network-look.ts'
+import { exists, under } from './rooted-files.ts'
 
 /** Partitions that must be there and writable on an installed machine. The boot partition is looked at without being written to. */
 const writablePartitions: readonly MountPoint[] = [systemPaths.config, systemPaths.persistent]
@@ -20,9 +21,6 @@ const answerTimeoutMs = 5_000
 
 /** Looks at the machine once. Nothing here throws for what is merely not well. */
 export async function lookAtHealth(root: string, socketPath: string): Promise<HealthObservation> {
-  const links = namesIn(root, '/sys/class/net').filter((link) =>
-    exists(root, `/sys/class/net/${link}/device`),
-  )
   return {
     configured:
       readConfig(placedSources(root), 'machine').config !== undefined && placedSources(root).length > 0,
@@ -37,24 +35,8 @@ export async function lookAtHealth(root: string, socketPath: string): Promise<He
       await lookAtBootPartition(root),
     ],
     wallClock: Date.now(),
-    links: links.length,
-    linksOn: links.filter((link) => isSwitchedOn(root, link)).length,
-    linksUp: links.filter((link) => carrierOf(root, link)).length,
+    ...lookAtNetwork(root),
     agent: await askAgent(socketPath),
-  }
-}
-
-/** By its flag IFF_UP: the system switches it on, whether there is a cable or not. */
-function isSwitchedOn(root: string, link: string): boolean {
-  return (Number(readIfThere(root, `/sys/class/net/${link}/flags`)?.trim() ?? 0) & 1) === 1
-}
-
-function carrierOf(root: string, link: string): boolean {
-  try {
-    return readIfThere(root, `/sys/class/net/${link}/carrier`)?.trim() === '1'
-  } catch {
-    // A link that is down refuses to say.
-    return false
   }
 }
 

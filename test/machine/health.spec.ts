@@ -7,6 +7,7 @@ import type { HealthObservation } from '../../src/core/install/health.ts'
 import { baselineOf } from '../../src/core/install/health.ts'
 import { blessRunning } from '../../src/install/running.ts'
 import { lookAtHealth } from '../../src/machine/health-look.ts'
+import { lookAtNetwork } from '../../src/machine/network-look.ts'
 import type { HealthOutcome } from '../../src/machine/health-wait.ts'
 import { waitForHealth } from '../../src/machine/health-wait.ts'
 import { FakeAgent } from '../cli/fake-agent.ts'
@@ -20,6 +21,8 @@ const well: HealthObservation = {
   links: 1,
   linksOn: 1,
   linksUp: 1,
+  addressed: true,
+  routed: true,
   agent: { connected: ['b'], k3sReady: true, servers: 3, serversAlive: 3, waiting: '' },
 }
 
@@ -129,6 +132,47 @@ describe('a look at a machine', () => {
         writable: true,
       })),
     )
+  })
+
+  it('sees addresses and default routes of its own links, and not those of the overlay and of pods', () => {
+    machine = new DirectoryMachine()
+    const route4 = (...rows: readonly string[]): void =>
+      machine!.file(
+        '/proc/net/route',
+        [
+          'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT',
+          ...rows,
+          '',
+        ].join('\n'),
+      )
+    const route6 = (...rows: readonly string[]): void =>
+      machine!.file('/proc/net/ipv6_route', rows.join('\n'))
+    const seen = (): readonly [addressed: boolean, routed: boolean] => {
+      const { addressed, routed } = lookAtNetwork(machine!.root)
+      return [addressed, routed]
+    }
+    const none = '0'.repeat(32)
+    const rest = `00 ${none} ${none} 00000100 00000001 00000000`
+    const six = (destination: string, prefix: string, flags: string, link: string): string =>
+      `${destination.padEnd(32, '0')} ${prefix} ${none} ${rest} ${flags}     ${link}`
+    expect(seen()).toEqual([false, false])
+    route4()
+    expect(seen()).toEqual([false, false])
+    route4('eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0')
+    expect(seen()).toEqual([true, false])
+    route4('br0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0')
+    expect(seen()).toEqual([true, true])
+    for (const link of ['muster0', 'cni0', 'lo']) {
+      route4(`${link}\t0000900A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0`)
+      expect(seen()).toEqual([false, false])
+    }
+    route4('eth0\t0000FEA9\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0')
+    route6(six('fe80', '40', '00000001', 'eth0'), six('ff', '08', '00000001', 'eth0'))
+    expect(seen()).toEqual([false, false])
+    route6(six('', '00', '00200200', 'lo'), six('fd', '40', '00000001', 'eth0'))
+    expect(seen()).toEqual([true, false])
+    route6(six('', '00', '00000003', 'eth0'))
+    expect(seen()).toEqual([true, true])
   })
 
   it('sees a partition that is not mounted, and one that is mounted read-only', async () => {

@@ -25,17 +25,25 @@ export interface AgentHealth {
   readonly waiting: string
 }
 
+/** What the machine's own links are like; the overlay and what k3s makes are not among them. */
+export interface NetworkHealth {
+  /** Physical links, how many of them are switched on, and how many of those have a carrier. */
+  readonly links: number
+  readonly linksOn: number
+  readonly linksUp: number
+  /** Whether there is an address that is more than link-local. */
+  readonly addressed: boolean
+  /** Whether there is a default route. */
+  readonly routed: boolean
+}
+
 /** What a look at the machine shows. */
-export interface HealthObservation {
+export interface HealthObservation extends NetworkHealth {
   /** Whether the configuration of this boot is valid. */
   readonly configured: boolean
   readonly mounts: readonly MountHealth[]
   /** The wall clock, milliseconds since 1970. */
   readonly wallClock: number
-  /** Physical links, how many of them are switched on, and how many of those have a carrier. */
-  readonly links: number
-  readonly linksOn: number
-  readonly linksUp: number
   readonly agent: AgentHealth | undefined
 }
 
@@ -73,6 +81,9 @@ export function baselineOf(observation: HealthObservation): HealthBaseline {
     peers: [...new Set(agent?.connected ?? [])].toSorted().slice(0, baselinePeersMax).join(','),
     k3sReady: agent?.k3sReady ?? false,
     links: observation.links,
+    linksUp: observation.linksUp,
+    addressed: observation.addressed,
+    routed: observation.routed,
     full: observation.mounts
       .filter(isFull)
       .map(({ path }) => path)
@@ -129,10 +140,10 @@ function judgeMachine(observation: HealthObservation, baseline: HealthBaseline |
 function judgeNetwork(observation: HealthObservation, baseline: HealthBaseline | null): TierVerdict {
   const { agent, links } = observation
   const known = textOf(baseline, 'peers').split(',').filter(Boolean)
-  if (known.length === 0) {
-    const reason = baseline === null ? 'nobody is known to have been there before' : 'it was alone before'
-    return { tier: 'network', state: 'good', reasons: [reason] }
+  if (baseline === null) {
+    return { tier: 'network', state: 'good', reasons: ['nobody is known to have been there before'] }
   }
+  if (known.length === 0) return judgeLonely(observation, baseline)
   const seen = known.filter((id) => agent?.connected.includes(id))
   if (seen.length > 0) {
     return {
@@ -145,16 +156,36 @@ function judgeNetwork(observation: HealthObservation, baseline: HealthBaseline |
     return {
       tier: 'network',
       state: 'excused',
-      reasons: ['no link has a carrier: the cable or the switch is out'],
+      reasons: [unplugged],
     }
   }
-  const linksBefore = Number(baseline?.['links'] ?? 0)
+  const linksBefore = numberOf(baseline, 'links')
   const missing = links < linksBefore ? `; ${linksBefore - links} of ${linksBefore} links are missing` : ''
   return {
     tier: 'network',
     state: 'waiting',
     reasons: [`none of ${known.length} machines known before is connected${missing}`],
   }
+}
+
+/** Nobody was there who could be met again: then what the machine's own links had must be there again. */
+function judgeLonely(observation: HealthObservation, baseline: HealthBaseline): TierVerdict {
+  const { links, linksUp, addressed, routed } = observation
+  const linksBefore = numberOf(baseline, 'links')
+  // A baseline of an older version says nothing of carriers, addresses and routes, and asks for none.
+  const upBefore = numberOf(baseline, 'linksUp')
+  const lost: string[] = []
+  if (linksBefore > 0 && links === 0) lost.push(`all ${linksBefore} links are missing`)
+  else if (upBefore > 0 && linksUp === 0) lost.push(`no link has a carrier, and ${upBefore} had one`)
+  if (baseline['addressed'] === true && !addressed) lost.push('no link has an address, and there was one')
+  if (baseline['routed'] === true && !routed) lost.push('there is no default route, and there was one')
+  if (lost.length === 0) {
+    const reason = 'it was alone before, and its links have what they had'
+    return { tier: 'network', state: 'good', reasons: [reason] }
+  }
+  return isUnplugged(observation, baseline)
+    ? { tier: 'network', state: 'excused', reasons: [unplugged] }
+    : { tier: 'network', state: 'waiting', reasons: lost }
 }
 
 function judgeK3s(observation: HealthObservation, baseline: HealthBaseline | null): TierVerdict {
@@ -174,16 +205,23 @@ function judgeK3s(observation: HealthObservation, baseline: HealthBaseline | nul
   return { tier: 'k3s', state: 'waiting', reasons: [`k3s was ready before and is not yet${awaited}`] }
 }
 
+const unplugged = 'no link has a carrier: the cable or the switch is out'
+
 /** The links are there and switched on, and nothing comes out of them: another image would not mend that. */
 function isUnplugged(
   { links, linksOn, linksUp }: HealthObservation,
   baseline: HealthBaseline | null,
 ): boolean {
-  return linksOn > 0 && linksUp === 0 && links >= Number(baseline?.['links'] ?? 0)
+  return linksOn > 0 && linksUp === 0 && links >= numberOf(baseline, 'links')
 }
 
 function isFull({ freeShare }: MountHealth): boolean {
   return freeShare < freeShareMin
+}
+
+function numberOf(baseline: HealthBaseline | null, key: string): number {
+  const value = baseline?.[key]
+  return typeof value === 'number' ? value : 0
 }
 
 function textOf(baseline: HealthBaseline | null, key: string): string {

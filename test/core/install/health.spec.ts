@@ -13,6 +13,8 @@ const well: HealthObservation = {
   links: 1,
   linksOn: 1,
   linksUp: 1,
+  addressed: true,
+  routed: true,
   agent,
 }
 const before = baselineOf(well)
@@ -48,6 +50,44 @@ describe('a boot after an upgrade', () => {
     expect(state({ ...well, agent: { ...agent, connected: ['stranger', 'c'] } }, 'network')).toBe('good')
     const alone = baselineOf({ ...well, agent: { ...agent, connected: [] } })
     expect(state({ ...well, agent: { ...agent, connected: [] } }, 'network', alone)).toBe('good')
+  })
+
+  describe('of a machine that was alone', () => {
+    const alone = { ...well, agent: { ...agent, connected: [], k3sReady: false } }
+    const lonely = baselineOf(alone)
+    const cut = { ...alone, linksUp: 0, addressed: false, routed: false }
+
+    it('needs the carrier, the address and the default route that it had', () => {
+      expect(judgeHealth(alone, lonely).verdict).toBe('good')
+      expect(judgeHealth({ ...alone, routed: false }, lonely).awaited).toBe(
+        'network: there is no default route, and there was one',
+      )
+      expect(judgeHealth({ ...alone, addressed: false, routed: false }, lonely).awaited).toBe(
+        'network: no link has an address, and there was one; there is no default route, and there was one',
+      )
+      expect(judgeHealth({ ...cut, links: 0, linksOn: 0 }, lonely)).toMatchObject({
+        verdict: 'waiting',
+        awaited: expect.stringContaining('network: all 1 links are missing') as unknown,
+      })
+      // Left switched off: a cable would not be seen.
+      expect(judgeHealth({ ...cut, linksOn: 0 }, lonely).verdict).toBe('waiting')
+    })
+
+    it('is excused where its cable is out, and asks for nothing that it did not have', () => {
+      expect(judgeHealth(cut, lonely)).toMatchObject({
+        verdict: 'excused',
+        awaited: 'network: no link has a carrier: the cable or the switch is out',
+      })
+      expect(judgeHealth(cut, baselineOf(cut)).verdict).toBe('good')
+      expect(judgeHealth(alone, baselineOf(cut)).verdict).toBe('good')
+    })
+
+    it('asks a baseline of an older version for links alone', () => {
+      const old = { agent: true, peers: '', k3sReady: false, links: 1, full: '' }
+      expect(judgeHealth(cut, old).verdict).toBe('good')
+      expect(judgeHealth({ ...cut, links: 0, linksOn: 0 }, old).verdict).toBe('waiting')
+      expect(judgeHealth(cut, { links: 'many', linksUp: '1' }).verdict).toBe('good')
+    })
   })
 
   it('is excused without a carrier, and not without the link itself', () => {
@@ -112,6 +152,8 @@ describe('for every machine', () => {
     links: fc.nat(3),
     linksOn: fc.nat(3),
     linksUp: fc.nat(3),
+    addressed: fc.boolean(),
+    routed: fc.boolean(),
     agent: fc.option(
       fc.record({
         connected: fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 4 }),
