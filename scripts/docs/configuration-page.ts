@@ -60,8 +60,13 @@ machines, where Kairos makes one.
 
 const machineGuide = `
 The keys for the machine itself (\`users\`, \`ssh_authorized_keys\`, \`write_files\`, \`runcmd\`, \`stages\`, \`install\`, \`upgrade\`,
-\`reset\`, \`bundles\`, …) are checked as strictly as the others. A machine that runs from an image of muster carries them
-out: docs/machine.md says which, when and how. An agent on another system leaves them alone, and says so.
+\`reset\`, \`bundles\`, …) are checked as strictly as the others. A machine that runs from an image of muster carries out
+\`users\`, \`ssh_authorized_keys\`, \`write_files\`, \`runcmd\`, \`stages\` and \`install\`: docs/machine.md says when and how. The
+others are read, not yet acted on, and that is a warning; upgrades and resets are asked for with \`muster upgrade\` and
+\`muster reset\`. An agent on another system leaves all of them alone, and says so.
+
+What of \`install\` no installer of muster could carry out (\`grub_options\`, \`encrypted_partitions\`, \`source: oci:…\`, …) is an error of
+\`muster config validate\`, \`muster image build\` and \`muster image inject\`, with its place; the installer refuses it too.
 `
 
 /** docs/configuration.md, from the schema and the table of Kairos keys. */

@@ -63,6 +63,4 @@ export interface MachineConfig {
   readonly runCommands: readonly (string | readonly string[])[]
   readonly stages: Readonly<Record<string, readonly StageStep[]>>
   readonly install: InstallBlock | undefined
-  readonly upgrade: InstallBlock | undefined
-  readonly reset: InstallBlock | undefined
 }

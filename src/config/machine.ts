@@ -16,7 +16,7 @@ export type Reader = 'agent' | 'machine'
 export function readMachine(root: RootBlock, statements: Statements, reader: Reader): MachineConfig {
   for (const key of Object.keys(root) as (keyof RootBlock)[]) {
     if (root[key] === undefined || always.has(key)) continue
-    if (!onMachines.has(key)) notYet(statements, key)
+    if (!onMachines.has(key)) notYet(statements, key, instead[key])
     else if (reader === 'agent') {
       statements.warning(key, 'is acted on where muster is the whole system, not by an agent on another one')
     }
@@ -32,8 +32,6 @@ export function readMachine(root: RootBlock, statements: Statements, reader: Rea
     runCommands: root.runcmd ?? [],
     stages: root.stages ?? {},
     install: root.install,
-    upgrade: root.upgrade,
-    reset: root.reset,
   }
 }
 
@@ -58,9 +56,13 @@ const onMachines: ReadonlySet<string> = new Set([
   'runcmd',
   'stages',
   'install',
-  'upgrade',
-  'reset',
 ])
+
+/** Top-level keys that nobody acts on, and what does the same. */
+const instead: Readonly<Partial<Record<keyof RootBlock, string>>> = {
+  upgrade: 'an upgrade is asked for with `muster upgrade`, and what it does with its flags',
+  reset: 'a reset is asked for with `muster reset`, and what it does with its flags',
+}
 
 function checkStageName(name: string, statements: Statements, reader: Reader): void {
   const stage = name.replace(/\.(before|after)$/, '')

@@ -8,7 +8,9 @@ import { mergeLocated, originsOf } from './merge.ts'
 import { locate, locatedAt, toPlain } from './positions.ts'
 import type { ConfigSource, Located, LocatedMap } from './positions.ts'
 import { rootSchema } from './schema/root.ts'
+import type { RootBlock } from './schema/root.ts'
 import { createStatements } from './statements.ts'
+import type { Statements } from './statements.ts'
 
 /** What came of reading a configuration. */
 export interface ConfigReading {
@@ -20,15 +22,30 @@ export interface ConfigReading {
   readonly origins: ReadonlyMap<string, Position>
 }
 
+/** A key that whoever carries the configuration out cannot do. */
+export interface Fault {
+  /** Dotted key. */
+  readonly path: string
+  /** Why, as what follows the key in a sentence. */
+  readonly message: string
+}
+
+/** What only one who carries a configuration out knows of it: asked of whatever is well-formed. Its faults are errors. */
+export type Rule = (config: AgentConfig) => readonly Fault[]
+
 /** Keys that hold a token; only one of them, in one file, may speak. */
 const tokenKeys: readonly string[] = ['muster.token', 'muster.token_file', 'p2p.network_token']
 
 /**
  * Reads the files of a configuration, given in the order in which they count (a directory's in alphabetical order):
  * later ones win, key by key; lists are replaced. Never throws: whatever is wrong is a diagnostic with its place.
- * `reader` says who carries it out: what that one passes over is a warning.
+ * `reader` says who carries it out: what that one passes over is a warning. `rules` are what it refuses beyond that.
  */
-export function readConfig(sources: readonly ConfigSource[], reader: Reader = 'agent'): ConfigReading {
+export function readConfig(
+  sources: readonly ConfigSource[],
+  reader: Reader = 'agent',
+  rules: readonly Rule[] = [],
+): ConfigReading {
   const report = createReport(new Map(sources.map(({ path, text }) => [path, text])))
   const files = sources.map((source) => locate(source, report)).filter((root) => root !== undefined)
   for (const file of files) hideSecrets(file, report)
@@ -40,16 +57,26 @@ export function readConfig(sources: readonly ConfigSource[], reader: Reader = 'a
     entries: new Map(),
   }
   const root = files.reduce((merged, file) => mergeLocated(merged, file), empty)
-  const config = check(root, report, reader)
+  const statements = createStatements(root, report)
+  const config = check(root, statements, (block) => {
+    const assembled = assemble(block, statements, reader)
+    for (const { path, message } of rules.flatMap((rule) => rule(assembled)))
+      report.error(statements.keyAt(path.split('.')), path, message)
+    return assembled
+  })
   const diagnostics = report.finish()
   const failed = diagnostics.some(({ severity }) => severity === 'error')
   return { ...(config === undefined || failed ? {} : { config }), diagnostics, origins: originsOf(root) }
 }
 
-function check(root: LocatedMap, report: Report, reader: Reader): AgentConfig | undefined {
+function check(
+  root: LocatedMap,
+  { report }: Statements,
+  understand: (block: RootBlock) => AgentConfig,
+): AgentConfig | undefined {
   const plain = toPlain(root)
   const first = rootSchema.safeParse(plain)
-  if (first.success) return assemble(first.data, createStatements(root, report), reader)
+  if (first.success) return understand(first.data)
   reportIssues(first.error.issues, root, plain, report)
   // What is well-formed is checked for its meaning all the same, so that all errors are told at once. Taking away
   // what was refused can leave something else incomplete: that is taken away too, without a word.
@@ -57,7 +84,7 @@ function check(root: LocatedMap, report: Report, reader: Reader): AgentConfig | 
   for (let round = 0; round < pruneRoundsMax; round++) {
     const next = rootSchema.safeParse(rest)
     if (next.success) {
-      assemble(next.data, createStatements(root, report), reader)
+      understand(next.data)
       return undefined
     }
     rest = withoutRefused(rest, next.error.issues)

@@ -123,7 +123,8 @@ async function refuseInstalled(root: string): Promise<void> {
 
 function optionsOf(config: AgentConfig, request: InstallRequest): InstallOptions {
   const { options, faults } = readInstallOptions(config.machine.install)
-  if (faults.length > 0) throw new MusterError('ERR_INSTALL_UNSUPPORTED', { detail: faults.join('; ') })
+  const detail = faults.map(({ path, message }) => `${path} ${message}`).join('; ')
+  if (faults.length > 0) throw new MusterError('ERR_INSTALL_UNSUPPORTED', { detail })
   return {
     ...options,
     device: request.device ?? options.device,

@@ -1,4 +1,5 @@
 import type { ExtraPartition, PartitionWishes } from '../core/install/partitions.ts'
+import type { Fault, Rule } from '../config/index.ts'
 import type { ReinstallPolicy, WipePolicy } from '../core/install/disk-choice.ts'
 
 // `install:` of a cloud-config, as Kairos documents it. What this installer cannot do is an error: never passed over in silence.
@@ -54,11 +55,11 @@ const sizes: readonly (readonly [name: string, wish: keyof Omit<PartitionWishes,
 /** Reads the block. `faults` names every key that cannot be carried out, each with what to do. */
 export function readInstallOptions(block: Readonly<Record<string, unknown>> | undefined): {
   readonly options: InstallOptions
-  readonly faults: readonly string[]
+  readonly faults: readonly Fault[]
 } {
   const install = block ?? {}
-  const faults: string[] = []
-  const no = (key: string, why: string): void => void faults.push(`install.${key} ${why}`)
+  const faults: Fault[] = []
+  const no: Refuse = (key, why) => void faults.push({ path: `install.${key}`, message: why })
   for (const [key, value] of Object.entries(install)) {
     if (!known.has(key) && !elsewhere.has(key) && !isEmpty(value)) no(key, 'is not supported')
   }
@@ -72,8 +73,10 @@ export function readInstallOptions(block: Readonly<Record<string, unknown>> | un
   if (recovery.source !== undefined)
     no('recovery-system.source', 'is not supported: the recovery is the same image')
   const wishes = readSizes(install['partitions'], no)
-  const source = textOf(install['source']) ?? textOf(install['image']) ?? system.source
-  if (source !== undefined && !/^(dir|file):/.test(source)) no('source', 'must begin with `dir:` or `file:`')
+  const stated = (['source', 'image'] as const).find((key) => textOf(install[key]) !== undefined)
+  const source = stated === undefined ? system.source : textOf(install[stated])
+  if (source !== undefined && !/^(dir|file):/.test(source))
+    no(stated ?? 'system', 'must name an image that begins with `dir:` or `file:`')
   return {
     faults,
     options: {
@@ -93,17 +96,20 @@ export function readInstallOptions(block: Readonly<Record<string, unknown>> | un
   }
 }
 
+/** For whoever checks a configuration before a machine is there: what the installer would refuse. */
+export const installRule: Rule = ({ machine }) => readInstallOptions(machine.install).faults
+
 function afterwardsOf(install: Readonly<Record<string, unknown>>): InstallOptions['afterwards'] {
   if (install['poweroff'] === true) return 'poweroff'
   return install['reboot'] === false ? 'nothing' : 'reboot'
 }
 
-type Fault = (key: string, why: string) => void
+type Refuse = (key: string, why: string) => void
 
 function readImage(
   name: string,
   value: unknown,
-  no: Fault,
+  no: Refuse,
 ): { readonly source: string | undefined; readonly bytes: number | undefined } {
   if (!isObject(value)) return { source: undefined, bytes: undefined }
   for (const key of Object.keys(value)) {
@@ -112,7 +118,7 @@ function readImage(
   return { source: textOf(value['source']) ?? textOf(value['uri']), bytes: bytesOf(value['size']) }
 }
 
-function readSizes(value: unknown, no: Fault): Omit<PartitionWishes, 'extra'> {
+function readSizes(value: unknown, no: Refuse): Omit<PartitionWishes, 'extra'> {
   if (!isObject(value)) return {}
   const wishes: Partial<Record<keyof Omit<PartitionWishes, 'extra'>, number | undefined>> = {}
   for (const [name, partition] of Object.entries(value)) {
@@ -130,7 +136,7 @@ function readSizes(value: unknown, no: Fault): Omit<PartitionWishes, 'extra'> {
   return wishes
 }
 
-function readExtra(value: unknown, no: Fault): readonly ExtraPartition[] {
+function readExtra(value: unknown, no: Refuse): readonly ExtraPartition[] {
   if (value === undefined || value === null) return []
   if (!Array.isArray(value)) {
     no('extra-partitions', 'must be a list')

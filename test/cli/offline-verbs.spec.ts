@@ -88,6 +88,35 @@ describe('config', () => {
     expect((await muster(['validate', path])).stdout).toBe(ran.stdout)
   })
 
+  it.each([
+    ['config', 'validate', 'FILE'],
+    ['image', 'build', '--config', 'FILE'],
+    ['image', 'inject', 'none.iso', '--config', 'FILE'],
+  ])('%s %s tells what no installer could carry out among the other mistakes', async (...words) => {
+    const path = join(directory, 'install.yaml')
+    const lines = [
+      '#cloud-config',
+      'install:',
+      '  auto: true',
+      '  device: auto',
+      '  grub_options:',
+      '    a: b',
+    ]
+    lines.push('  source: oci:quay.io/x', '  encrypted_partitions: [COS_PERSISTENT]', 'hostnme: x', '')
+    writeFileSync(path, lines.join('\n'))
+    const ran = await muster(words.map((word) => (word === 'FILE' ? path : word)))
+    expect(ran.code).toBe(4)
+    const said = ran.stdout + ran.stderr
+    const errors = said.split('\n').filter((line) => line.startsWith(path) && line.includes(' error: '))
+    expect(errors).toEqual([
+      `${path}:5:3: error: install.grub_options: is not supported`,
+      `${path}:7:3: error: install.source: must name an image that begins with \`dir:\` or \`file:\``,
+      `${path}:8:3: error: install.encrypted_partitions: is not supported`,
+      `${path}:9:1: error: hostnme: unknown key \`hostnme\``,
+    ])
+    expect(ran.stderr).toContain('The configuration has 4 error(s).')
+  })
+
   it('show hides the token and says where each key comes from', async () => {
     const { stdout: token } = await muster(['token', 'new', '--key', join(directory, 'k')])
     const first = join(directory, 'a.yaml')

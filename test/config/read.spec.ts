@@ -443,6 +443,15 @@ reset: {reboot: true, reset-oem: false}
     expect(warningsOf(text)).toEqual(paths)
   })
 
+  it('a machine says of `upgrade` and `reset` that nobody acts on them, and what does', () => {
+    const text = 'install: {auto: true}\nupgrade: {reboot: true}\nreset: {reset-oem: true}\n'
+    const { diagnostics } = readConfig([{ path: 'a.yaml', text }], 'machine')
+    expect(diagnostics).toMatchObject([
+      { severity: 'warning', path: 'upgrade', line: 2, message: expect.stringContaining('`muster upgrade`') },
+      { severity: 'warning', path: 'reset', line: 3, message: expect.stringContaining('`muster reset`') },
+    ])
+  })
+
   it('variables that k3s itself reads are left out of its environment', () => {
     const { config } = read('k3s: {env: {K3S_URL: x, HTTP_PROXY: y}}\nk3s-agent: {env: {K3S_TOKEN: x, A: 1}}')
     expect(config?.k3s.serverEnvironment).toEqual({ HTTP_PROXY: 'y' })

@@ -77,7 +77,7 @@ describe.skipIf(missing.length > 0)(`on a plain file${skipNote(missing.join(', '
     const { options, faults } = readInstallOptions({
       'extra-partitions': [{ name: 'extra', size: 64, fs: 'ext4', label: 'EXTRA' }],
     })
-    if (faults.length > 0) throw new Error(faults.join())
+    if (faults.length > 0) throw new Error(JSON.stringify(faults))
     receipt = await installOnPath(installer, disk, {
       options,
       source: publish(one).dir,

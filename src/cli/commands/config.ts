@@ -1,5 +1,5 @@
 import { apiVersion } from '../../agent/api/resources.ts'
-import type { ConfigReading } from '../../config/index.ts'
+import type { ConfigReading, Rule } from '../../config/index.ts'
 import { type ExitCode, MusterError } from '../../errors.ts'
 import { formatTable } from '../../table.ts'
 import { type Command, type Invocation, outputFlag, type Positional } from '../command.ts'
@@ -13,8 +13,8 @@ export const configCommands: readonly Command[] = [
     path: ['config', 'validate'],
     aliases: [['validate']],
     summary: 'Check cloud-config files and show every mistake with its place',
-    description:
-      'Exit code 4 when there is an error. Unknown keys are errors; a likely spelling is suggested.',
+    description: `Exit code 4 when there is an error. Unknown keys are errors; a likely spelling is suggested. So are keys of \`install:\`
+that no installer could carry out.`,
     positionals: [files],
     flags: { root: configFlags.root },
     examples: ['muster config validate', 'muster config validate site.yaml rack.yaml'],
@@ -47,7 +47,8 @@ export const configCommands: readonly Command[] = [
 async function validate(invocation: Invocation): Promise<ExitCode> {
   const { terminal } = invocation
   const { formatDiagnostic } = await import('../../config/index.ts')
-  const { reading, count } = await read(invocation)
+  const { installRule } = await import('../../install/install-options.ts')
+  const { reading, count } = await read(invocation, [installRule])
   const colour = terminal.stdout.isTTY === true && (terminal.environment['NO_COLOR'] ?? '') === ''
   for (const diagnostic of reading.diagnostics) {
     terminal.stdout.write(`${formatDiagnostic(diagnostic, { colour })}\n`)
@@ -87,18 +88,17 @@ async function show(invocation: Invocation): Promise<void> {
   await printResource(terminal, formatOf(invocation), resource, () => stringify(config, { lineWidth: 0 }))
 }
 
-async function read({
-  words,
-  flags,
-  terminal,
-}: Invocation): Promise<{ reading: ConfigReading; count: number }> {
+async function read(
+  { words, flags, terminal }: Invocation,
+  rules: readonly Rule[] = [],
+): Promise<{ reading: ConfigReading; count: number }> {
   const { readConfig } = await import('../../config/index.ts')
   const { readConfigFiles } = await import('../../agent/config-files.ts')
   const root = flags.text('root') ?? terminal.environment['MUSTER_ROOT'] ?? ''
   const sources = readConfigFiles(words, root)
   if (sources.length === 0)
     throw new MusterError('ERR_CONFIG_UNREADABLE', { path: `${root}/etc/muster/*.yaml` })
-  return { reading: readConfig(sources), count: sources.length }
+  return { reading: readConfig(sources, 'agent', rules), count: sources.length }
 }
 
 function refuseErrors({ diagnostics }: ConfigReading): void {

@@ -85,7 +85,7 @@ options and key give the same bytes. Writes muster.iso and the directory image, 
       const [iso = ''] = words
       const path = flags.text('config')
       if (path === undefined) throw usage('`muster image inject` needs --config FILE')
-      const config = await checkedConfig(path)
+      const config = await checkedConfig(path, terminal)
       const { injectConfig } = await import('../../image/inject.ts')
       const output = flags.text('out') ?? iso
       injectConfig(iso, config, output)
@@ -121,7 +121,7 @@ async function build(invocation: Invocation): Promise<void> {
   const output = flags.text('out') ?? ''
   const key = flags.text('key')
   const configPath = flags.text('config')
-  const config = configPath === undefined ? undefined : await checkedConfig(configPath)
+  const config = configPath === undefined ? undefined : await checkedConfig(configPath, terminal)
   const contract = flags.text('k3s') === 'contract' ? await contractTree(output) : undefined
   const k3s = contract === undefined ? flags.text('k3s') : undefined
   const files = [k3s, ...flags.texts('airgap'), ...flags.texts('tree')].filter((path) => path !== undefined)
@@ -162,18 +162,19 @@ async function contractTree(output: string): Promise<{ tree: string; packages: r
   return { tree, packages: packages.trim().split(/\s+/) }
 }
 
-/** Text of a cloud-config without errors. Throws ERR_CONFIG_UNREADABLE, ERR_CONFIG_INVALID. */
-async function checkedConfig(path: string): Promise<string> {
+/** Text of a cloud-config that a machine can carry out. Throws ERR_CONFIG_UNREADABLE, ERR_CONFIG_INVALID. */
+async function checkedConfig(path: string, { stderr }: Invocation['terminal']): Promise<string> {
   const { readConfig, formatDiagnostic } = await import('../../config/index.ts')
+  const { installRule } = await import('../../install/install-options.ts')
   let text: string
   try {
     text = readFileSync(path === '-' ? 0 : path, 'utf8')
   } catch {
     throw new MusterError('ERR_CONFIG_UNREADABLE', { path })
   }
-  const { diagnostics } = readConfig([{ path, text }])
+  const { diagnostics } = readConfig([{ path, text }], 'machine', [installRule])
   const errors = diagnostics.filter(({ severity }) => severity === 'error')
-  for (const each of diagnostics) process.stderr.write(`${formatDiagnostic(each, { colour: false })}\n`)
+  for (const each of diagnostics) stderr.write(`${formatDiagnostic(each, { colour: false })}\n`)
   if (errors.length > 0) throw new MusterError('ERR_CONFIG_INVALID', { count: errors.length })
   return text
 }
