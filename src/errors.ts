@@ -389,7 +389,13 @@ const catalogue = {
   ERR_RESET_MEMBER: {
     message:
       'This machine holds data of an etcd member and has not left the cluster: a reset {level} would take them away.',
-    hint: 'Start the agent and let it leave (`muster leave`); `--force` resets nevertheless and keeps the data as a backup.',
+    hint: 'Start the agent and let it leave (`muster leave`); `--force` resets nevertheless: data and factory keep these data as a backup, reinstall keeps nothing.',
+    exitCode: 1,
+  },
+  ERR_RESET_NOT_LEFT: {
+    message:
+      'This machine has not left the cluster: a reset {level} would make another machine of it, and leave its place taken.',
+    hint: 'Start the agent and let it leave (`muster leave`); `--force` resets nevertheless, and to the others this machine has fallen silent.',
     exitCode: 1,
   },
   ERR_RESET_NO_MEDIUM: {

@@ -44,6 +44,11 @@ export function hasEtcdData(root: string): Promise<boolean> {
   return exists(join(root, systemPaths.persistent, etcdPath, 'etcd'))
 }
 
+/** Whether this machine has a key, by which others may know it. */
+export async function hasIdentity(root: string): Promise<boolean> {
+  return (await namesIn(join(root, systemPaths.config, configPaths.state))).length > 0
+}
+
 /** Asks for a reset at the next boot. The flag is durable when this resolves. */
 export async function orderReset(
   installer: InstallerComponents,

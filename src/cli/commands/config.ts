@@ -13,8 +13,8 @@ export const configCommands: readonly Command[] = [
     path: ['config', 'validate'],
     aliases: [['validate']],
     summary: 'Check cloud-config files and show every mistake with its place',
-    description: `Exit code 4 when there is an error. Unknown keys are errors; a likely spelling is suggested. So are keys of \`install:\`
-that no installer could carry out.`,
+    description: `Exit code 4 when there is an error. Unknown keys are errors; a likely spelling is suggested.
+So are keys of \`install:\` that no installer could carry out.`,
     positionals: [files],
     flags: { root: configFlags.root },
     examples: ['muster config validate', 'muster config validate site.yaml rack.yaml'],

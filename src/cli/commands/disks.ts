@@ -124,9 +124,11 @@ was cut short is simply run again.`,
   {
     path: ['reset'],
     summary: 'Forget data, identity or the whole installation at the next boot',
-    description: `Levels: \`soft\` applies the configuration anew, \`data\` removes everything of k3s, \`factory\` also key, machine id and
-SSH keys, \`reinstall\` the installation itself, for the medium to make anew. A server leaves the cluster first; where it
-cannot, the reset is refused, and with --force etcd's data are kept as a backup on the data partition.`,
+    description: `Levels: \`soft\` applies the configuration anew, \`data\` removes everything of k3s, \`factory\` also what
+\`install.bind_mounts\` names, key, machine id and SSH keys, \`reinstall\` the installation itself, for the medium to
+make anew. At \`factory\` and \`reinstall\` a machine leaves the cluster first, at \`data\` an etcd member does. Where
+that is refused or not certified in time, or no agent is there to be asked, the reset is refused. With --force it is
+not: \`data\` and \`factory\` then keep etcd's data as a backup on the data partition, \`reinstall\` keeps nothing.`,
     flags: {
       level: {
         type: 'string',
@@ -261,14 +263,14 @@ async function slots(invocation: Invocation): Promise<void> {
   })
 }
 
-async function reset(invocation: Invocation): Promise<void> {
-  const { flags, terminal } = invocation
+async function reset(invocation: Invocation): Promise<ExitCode> {
+  const { flags, terminal, signal } = invocation
   const root = rootOf(invocation)
   if (flags.isSet('cancel')) {
     const { cancelReset } = await import('../../install/running.ts')
     await cancelReset(root)
     terminal.stderr.write('no reset is asked for\n')
-    return
+    return 0
   }
   const { isMember, runReset, endWith } = await import('../../install/commands.ts')
   const level = (['soft', 'data', 'factory', 'reinstall'] as const).find(
@@ -283,16 +285,22 @@ async function reset(invocation: Invocation): Promise<void> {
   const mustLeave =
     level === 'factory' || level === 'reinstall' || (level === 'data' && (await isMember(root)))
   const left = mustLeave && (await leaveIfPossible(invocation, force))
+  // Told to end while it left: nothing more is done.
+  if (signal.aborted) return 1
+  const { hasIdentity } = await import('../../install/reset.ts')
+  if (mustLeave && !left && !force && !(await isMember(root)) && (await hasIdentity(root)))
+    throw new MusterError('ERR_RESET_NOT_LEFT', { level })
   await runReset({ root, level, left, force })
   terminal.stderr.write(`reset ${level} is carried out at the next boot\n`)
   if (flags.isSet('reboot')) await endWith('reboot', root)
+  return 0
 }
 
 async function leaveIfPossible(invocation: Invocation, force: boolean): Promise<boolean> {
   try {
     return (await leaveCluster(invocation)) === 0
   } catch (error) {
-    // Without an agent nobody can be told; whether that matters, the data on the disk decide.
+    // Without an agent nobody can be told; whether that matters, what lies on the disk decides.
     const isAway = error instanceof MusterError && error.code === 'ERR_AGENT_UNREACHABLE'
     if (!isAway && !force) throw error
     invocation.terminal.stderr.write(`the cluster was not left: ${(error as Error).message}\n`)
