@@ -9,6 +9,12 @@ function foundOn(name: string): Exposure {
   return { faults: 'clean', nodes: plan.nodes, fixed: plan }
 }
 
+/** Such a site with other dice: every seed draws its own delays and losses. */
+function like(name: string): Exposure {
+  const { seed: _, ...site } = foundOn(name).fixed ?? {}
+  return { faults: 'clean', nodes: site.nodes ?? 5, fixed: site }
+}
+
 /** Bugs in how members leave etcd: docs/decisions/0013 to 0016. */
 export const removalMutants: readonly Mutant[] = [
   {
@@ -22,8 +28,8 @@ export const removalMutants: readonly Mutant[] = [
       },
     ],
     breaks: ['S13'],
-    exposure: foundOn('cleared-too-early-60891'),
-    seedsMax: 1,
+    exposure: like('cleared-too-early-70309'),
+    seedsMax: 200,
   },
   {
     name: 'leftover-waits-for-the-change',
@@ -93,8 +99,8 @@ export const removalMutants: readonly Mutant[] = [
       },
     ],
     breaks: ['L2'],
-    exposure: foundOn('blind-leader-200454'),
-    seedsMax: 1,
+    exposure: like('blind-leader-200454'),
+    seedsMax: 200,
   },
   {
     name: 'adds-beside-a-halted-server',

@@ -39,9 +39,18 @@ export async function beginBoot(
   }))
   if (reset.restart) return reset
   const report = await recordIfMounted(root, installer, running.boot)
-  // The disk was started: whatever medium is in the machine did its part.
-  if (((await installer.firmware.readCounter()) ?? 0) > 0) await installer.firmware.writeCounter(0)
-  return { restart: report.restart, notes: [...reset.notes, ...report.notes] }
+  const counter = await forgetHandovers(installer)
+  return { restart: report.restart, notes: [...reset.notes, ...report.notes, ...counter] }
+}
+
+/** The disk was started: whatever medium is in the machine did its part. A firmware that keeps nothing stops no boot. */
+async function forgetHandovers({ firmware }: InstallerComponents): Promise<readonly string[]> {
+  try {
+    if (((await firmware.readCounter()) ?? 0) > 0) await firmware.writeCounter(0)
+    return []
+  } catch (error) {
+    return [`the firmware still counts how often a medium gave this machine back: ${errorText(error)}`]
+  }
 }
 
 /** Without its entries every image looks as if it had never been put in place: then nothing is concluded. */

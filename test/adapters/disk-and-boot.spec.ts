@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -223,6 +224,23 @@ Boot0004* Muster Recovery\tHD(1)
     expect(await firmware.readCounter()).toBe(0)
     await firmware.writeCounter(2)
     expect(await firmware.readCounter()).toBe(2)
+  })
+
+  it('counts in a variable that the kernel has made immutable, as it makes all that it does not know', async ({
+    skip,
+  }) => {
+    writeFileSync(join(directory, 'BootOrder-8be4df61-93ca-11d2-aa0d-00e098032b8c'), '')
+    const firmware = createFirmware({ run: runProgram }, { variables: directory })
+    await firmware.writeCounter(1)
+    const variable = join(
+      directory,
+      readdirSync(directory).find((name) => name.startsWith('Muster'))!,
+    )
+    const made = spawnSync('chattr', ['+i', variable])
+    if (made.status !== 0) return skip('needs root and a file system that knows immutable files')
+    expect(() => writeFileSync(variable, '')).toThrow('EPERM')
+    await firmware.writeCounter(0)
+    expect(await firmware.readCounter()).toBe(0)
   })
 })
 

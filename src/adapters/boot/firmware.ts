@@ -57,7 +57,10 @@ export function createFirmware({ run }: { readonly run: RunProgram }, { variable
       const bytes = Buffer.alloc(8)
       bytes.writeUInt32LE(attributes, 0)
       bytes.writeUInt32LE(value, 4)
-      await writeFile(join(variables, counterName), bytes)
+      const path = join(variables, counterName)
+      // The kernel makes every variable immutable that it does not know, ours as well. Where there is none yet this fails.
+      await run(['chattr', '-i', path]).catch(() => undefined)
+      await writeFile(path, bytes)
     },
   }
 }
