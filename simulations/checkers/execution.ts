@@ -11,6 +11,9 @@ import type { Violations } from './violations.ts'
 /** So long a machine may take to stop a start of k3s that a newer plan has overtaken: two looks at k3s, and a step. */
 const overtakenMs = 5_000
 
+/** A broken promise, and how. */
+type Flaw = readonly [invariant: Invariant, text: string]
+
 /** What a machine's own disk says. */
 interface Held {
   readonly plan: CertifiedPlan['plan'] | undefined
@@ -26,9 +29,11 @@ export function executionChecker(world: () => World, violations: Violations): Wa
   /** Statements that an identity sent, by grant. */
   const stated = new Set<string>()
   const statedCas = new Map<string, string>()
-  /** What a machine held when it last started a server. */
-  const startedWith = new Map<number, Held>()
+  /** What a machine held when it last asked for a start, or one of these. */
+  const startedWith = new Map<number, readonly Held[]>()
   const planTakenAt = new Map<number, number>()
+  /** What a machine held before the plan that it takes in this turn. */
+  const heldBefore = new Map<number, Held>()
   const initialisedGrants = new Map<string, number>()
   /** CAs that an active plan names. */
   const activeAuthorities = new Set<string>()
@@ -44,40 +49,50 @@ export function executionChecker(world: () => World, violations: Violations): Wa
     }
   }
 
-  /** What k3s enters etcd by: a plan that is learnt while k3s comes up cannot call the start back at once. */
-  const enteredBy = (machine: Machine): Held => {
+  /**
+   * What k3s enters etcd by: a plan that is learnt while k3s comes up cannot call the start back at once. One that allows it is
+   * enough: a turn that takes a plan may have asked for the start before or after.
+   */
+  const judgeEntry = (machine: Machine, flawsOf: (held: Held) => readonly Flaw[]): void => {
     const sinceMs = world().timeline.now - (planTakenAt.get(machine.index) ?? -Infinity)
-    return (sinceMs <= overtakenMs ? startedWith.get(machine.index) : undefined) ?? heldBy(machine)
+    const started = sinceMs <= overtakenMs ? startedWith.get(machine.index) : undefined
+    const verdicts = (started ?? [heldBy(machine)]).map(flawsOf)
+    if (verdicts.some((flaws) => flaws.length === 0)) return
+    for (const [invariant, text] of verdicts[0] ?? []) broken(invariant, machine.index, text)
   }
 
   const checkMade = (machine: Machine): void => {
-    const { plan, record } = enteredBy(machine)
-    const grant = plan?.header.grant
     const self = machine.identity?.id
-    if (grant?.team[0] !== self) broken('S3', machine.index, 'makes a cluster without a grant to it')
-    if (record?.grant !== grant?.number || record?.initialised !== true) {
-      broken('S3', machine.index, 'makes a cluster that its record does not announce')
-    }
-    // A disk that was put back has forgotten its word: that is what w counts.
-    if (stated.has(`${self} ${grant?.number}`) && world().amnesias === 0) {
-      broken('S3', machine.index, `makes the cluster of grant ${grant?.number} again after its statement`)
-    }
+    judgeEntry(machine, ({ plan, record }) => {
+      const grant = plan?.header.grant
+      const flaws: Flaw[] = []
+      if (grant?.team[0] !== self) flaws.push(['S3', 'makes a cluster without a grant to it'])
+      if (record?.grant !== grant?.number || record?.initialised !== true)
+        flaws.push(['S3', 'makes a cluster that its record does not announce'])
+      // A disk that was put back has forgotten its word: that is what w counts.
+      if (stated.has(`${self} ${grant?.number}`) && world().amnesias === 0)
+        flaws.push(['S3', `makes the cluster of grant ${grant?.number} again after its statement`])
+      return flaws
+    })
   }
 
   const checkJoined = ({ etcd }: K3sEvent, machine: Machine): void => {
-    const { plan, record, chain } = enteredBy(machine)
     if (etcd === undefined) return
     if (etcd.members.filter((member) => member.learner).length > 1)
       broken('S6', machine.index, 'etcd has two learners')
     const self = machine.identity?.id ?? ''
-    if (plan === undefined) return broken('S5', machine.index, 'joins an etcd without a plan')
-    if (plan.header.phase === 'active') {
-      if (plan.body.caHash !== etcd.authority) broken('S5', machine.index, 'joins a cluster with another CA')
+    judgeEntry(machine, ({ plan, record, chain }) => {
+      if (plan === undefined) return [['S5', 'joins an etcd without a plan']]
+      if (plan.header.phase !== 'active') {
+        const isOfTeam = teamOf(record, chain, plan)?.includes(self) === true
+        return isOfTeam ? [] : [['S5', 'joins before active and is not of the team']]
+      }
+      const flaws: Flaw[] = []
+      if (plan.body.caHash !== etcd.authority) flaws.push(['S5', 'joins a cluster with another CA'])
       if (assignmentOf(plan.body, self)?.role !== 'control-plane')
-        broken('S5', machine.index, 'joins etcd as a worker')
-    } else if (teamOf(record, chain, plan)?.includes(self) !== true) {
-      broken('S5', machine.index, 'joins before active and is not of the team')
-    }
+        flaws.push(['S5', 'joins etcd as a worker'])
+      return flaws
+    })
   }
 
   /** The team joins one after another: etcd's own refusal of a second learner is a defence, and no plan. */
@@ -109,11 +124,12 @@ export function executionChecker(world: () => World, violations: Violations): Wa
       return
     }
     // Data of a grant that was revoked are put away before anything runs under the next one.
-    const entered = enteredBy(machine)
-    if (place.authority !== entered.record?.secrets?.caHash)
-      broken('S4', machine.index, 'a server runs on the data of another grant')
-    if (entered.plan?.header.phase === 'active' && place.authority !== entered.plan.body.caHash)
-      broken('S4', machine.index, 'a server runs under another CA than that of the active plan')
+    judgeEntry(machine, (held) => {
+      if (place.authority !== held.record?.secrets?.caHash)
+        return [['S4', 'a server runs on the data of another grant']]
+      const isOther = held.plan?.header.phase === 'active' && place.authority !== held.plan.body.caHash
+      return isOther ? [['S4', 'a server runs under another CA than that of the active plan']] : []
+    })
     if (plan?.header.phase !== 'active') checkDoor(machine, place.access, plan, teamOf(record, chain, plan))
   }
 
@@ -165,6 +181,7 @@ export function executionChecker(world: () => World, violations: Violations): Wa
           }
           initialisedGrants.set(key, grant)
         } else if (write.key === 'plan') {
+          if (!heldBefore.has(machine.index)) heldBefore.set(machine.index, heldBy(machine))
           const { header, body } = (write.value as CertifiedPlan).plan
           if (header.phase === 'active') activeAuthorities.add(body.caHash)
         }
@@ -180,11 +197,14 @@ export function executionChecker(world: () => World, violations: Violations): Wa
       if (step.kind === 'start' && step.role === 'server-init' && record?.stated === true)
         broken('S3', machine.index, 'starts k3s with cluster-init again after its statement')
       if (step.kind === 'start') {
-        startedWith.set(machine.index, heldBy(machine))
+        const before = heldBefore.get(machine.index)
+        startedWith.set(machine.index, [heldBy(machine), ...(before === undefined ? [] : [before])])
         checkSecrets(machine, plan, record)
       }
       if (step.role !== 'agent' && plan?.header.phase !== 'active') checkDoor(machine, step.allow, plan)
     },
+    settled: (machine) => heldBefore.delete(machine.index),
+    stopping: (machine) => heldBefore.delete(machine.index),
     k3s: (event) => {
       const machine = world().machines[event.machine] as Machine
       if (event.what === 'cluster made') checkMade(machine)

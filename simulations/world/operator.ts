@@ -63,7 +63,9 @@ export class Operator {
 
   /** What a machine answered to whatever it was asked. */
   answered(machine: Machine, requestId: number, accepted: boolean): void {
-    if (requestId !== leaveRequest || !this.#asked.delete(machine) || !accepted) return
+    if (requestId !== leaveRequest) return
+    this.#asked.delete(machine)
+    if (!accepted || this.leaving.has(machine.index)) return
     this.leaving.add(machine.index)
     this.#seeOff(machine)
   }
