@@ -97,10 +97,12 @@ async function bulk(seedStart: number): Promise<number> {
     seedStart,
     workers: whole('workers'),
     signal: stopping.signal,
-    onProgress: ({ runs, wallMs }) => {
+    onProgress: ({ runs, wallMs, violations }) => {
       if (wallMs < told + 10_000) return
       told = wallMs
-      process.stderr.write(`${runs} of ${seeds} runs, ${Math.round((runs * 60_000) / wallMs)} a minute\n`)
+      const found = violations.length === 0 ? '' : `; violations: ${violations.length}`
+      const perMinute = Math.round((runs * 60_000) / wallMs)
+      process.stderr.write(`${runs} of ${seeds} runs, ${perMinute} a minute${found}\n`)
     },
   })
   say(report(tally))
