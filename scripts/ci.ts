@@ -48,7 +48,7 @@ const singleTests: readonly MachineTest[] = [
   { file: 'test/vm/bad-image.vm.ts', only: 'whose first program ends', seconds: 400 },
   { file: 'test/vm/power.vm.ts', seconds: 1_000 },
   { file: 'test/vm/recovery.vm.ts', seconds: 800 },
-  { file: 'test/vm/lost-table.vm.ts', seconds: 610 },
+  { file: 'test/vm/medium-left.vm.ts', seconds: 1_100 },
   { file: 'test/vm/bad-image.vm.ts', only: 'never gets onto the network', seconds: 900 },
   { file: 'test/vm/bad-image.vm.ts', only: 'whose k3s ends at once', seconds: 900 },
 ]
