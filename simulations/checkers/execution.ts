@@ -56,7 +56,16 @@ export function executionChecker(world: () => World, violations: Violations): Wa
   const judgeEntry = (machine: Machine, flawsOf: (held: Held) => readonly Flaw[]): void => {
     const sinceMs = world().timeline.now - (planTakenAt.get(machine.index) ?? -Infinity)
     const started = sinceMs <= overtakenMs ? startedWith.get(machine.index) : undefined
-    const verdicts = (started ?? [heldBy(machine)]).map(flawsOf)
+    judge(machine, started ?? [heldBy(machine)], flawsOf)
+  }
+
+  /** One state that allows it is enough; else the flaws of the first count. */
+  const judge = (
+    machine: Machine,
+    states: readonly Held[],
+    flawsOf: (held: Held) => readonly Flaw[],
+  ): void => {
+    const verdicts = states.map(flawsOf)
     if (verdicts.some((flaws) => flaws.length === 0)) return
     for (const [invariant, text] of verdicts[0] ?? []) broken(invariant, machine.index, text)
   }
@@ -130,34 +139,30 @@ export function executionChecker(world: () => World, violations: Violations): Wa
       const isOther = held.plan?.header.phase === 'active' && place.authority !== held.plan.body.caHash
       return isOther ? [['S4', 'a server runs under another CA than that of the active plan']] : []
     })
-    if (plan?.header.phase !== 'active') checkDoor(machine, place.access, plan, teamOf(record, chain, plan))
+    if (plan?.header.phase === 'active') return
+    for (const [invariant, text] of doorFlaws(place.access, plan, teamOf(record, chain, plan)))
+      broken(invariant, machine.index, text)
   }
 
   /** S5: the token that k3s starts with is for the one CA that is certified, or stated by the grant's initialiser. */
-  const checkSecrets = (
-    machine: Machine,
-    plan: CertifiedPlan['plan'] | undefined,
-    record: K3sRecord | undefined,
-  ): void => {
+  const secretsFlaws = (machine: Machine, { plan, record }: Held): readonly Flaw[] => {
     const grant = plan?.header.grant
-    if (plan === undefined || grant === null || grant === undefined) return
-    if (plan.header.phase !== 'active' && grant.team[0] === machine.identity?.id) return
+    if (plan === undefined || grant === null || grant === undefined) return []
+    if (plan.header.phase !== 'active' && grant.team[0] === machine.identity?.id) return []
     const certified =
       plan.header.phase === 'active' ? plan.body.caHash : statedCas.get(`${grant.team[0]} ${grant.number}`)
-    if (record?.secrets?.caHash !== certified)
-      broken('S5', machine.index, 'starts k3s with the secrets of another CA')
+    return record?.secrets?.caHash === certified ? [] : [['S5', 'starts k3s with the secrets of another CA']]
   }
 
-  const checkDoor = (
-    machine: Machine,
+  const doorFlaws = (
     access: unknown,
-    plan: CertifiedPlan['plan'] | undefined,
+    plan: Held['plan'],
     members: readonly string[] = plan?.header.grant?.team ?? [],
-  ): void => {
+  ): readonly Flaw[] => {
     const team = members.map((node) => plan && assignmentOf(plan.body, node))
     const allowed = new Set(team.flatMap((one) => (one === undefined ? [] : [one.address4, one.address6])))
     const open = !Array.isArray(access) || access.some((address) => !allowed.has(address as string))
-    if (open) broken('S14', machine.index, 'the API is open to more than the team before active')
+    return open ? [['S14', 'the API is open to more than the team before active']] : []
   }
 
   return {
@@ -193,15 +198,18 @@ export function executionChecker(world: () => World, violations: Violations): Wa
     },
     stepping: (machine, step) => {
       if (step.kind !== 'start' && step.kind !== 'configure') return
-      const { plan, record } = heldBy(machine)
-      if (step.kind === 'start' && step.role === 'server-init' && record?.stated === true)
+      const now = heldBy(machine)
+      const before = heldBefore.get(machine.index)
+      const states = before === undefined ? [now] : [now, before]
+      if (step.kind === 'start' && step.role === 'server-init' && now.record?.stated === true)
         broken('S3', machine.index, 'starts k3s with cluster-init again after its statement')
-      if (step.kind === 'start') {
-        const before = heldBefore.get(machine.index)
-        startedWith.set(machine.index, [heldBy(machine), ...(before === undefined ? [] : [before])])
-        checkSecrets(machine, plan, record)
-      }
-      if (step.role !== 'agent' && plan?.header.phase !== 'active') checkDoor(machine, step.allow, plan)
+      if (step.kind === 'start') startedWith.set(machine.index, states)
+      judge(machine, states, (held) => [
+        ...(step.kind === 'start' ? secretsFlaws(machine, held) : []),
+        ...(step.role === 'agent' || held.plan?.header.phase === 'active'
+          ? []
+          : doorFlaws(step.allow, held.plan)),
+      ])
     },
     settled: (machine) => heldBefore.delete(machine.index),
     stopping: (machine) => heldBefore.delete(machine.index),

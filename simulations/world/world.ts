@@ -66,6 +66,8 @@ export class World {
   readonly identities = new Map<string, number>()
   /** Disks that were put back to an older state, or copied with their identity, and members that vote twice. */
   amnesias = 0
+  /** Machines that led a ballot and showed some another plan than the rest. */
+  readonly lyingProposers = new Set<number>()
   /** Machines that forged votes: whoever caught them listens to them no more until it restarts. */
   readonly distrusted = new Set<number>()
 
@@ -302,6 +304,7 @@ export class World {
     // It is the member that lies: after a wipe the machine is another one.
     const isLie = lie !== undefined && lie.until > this.timeline.now && lie.liar.id === machine.identity?.id
     if (!isLie) return this.network.send(machine.index, to, message)
+    if (message.kind === 'propose' && doubleVotes.has(lie.liar.how)) this.lyingProposers.add(machine.index)
     const raw = lie.liar.how === 'newer'
     for (const twisted of lie.liar.twist(to, message)) this.network.send(machine.index, to, twisted, raw)
   }
