@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { DiskGeometry, Gpt } from '../core/install/gpt.ts'
-import { decodeGpt, primaryTable, tableRegions } from '../core/install/gpt.ts'
+import { tableRegions } from '../core/install/gpt.ts'
 import { partitionNames } from '../core/install/layout.ts'
 import type { ImageRecords } from '../core/install/records.ts'
 import { parseRecords, recordsAfterLoss } from '../core/install/records.ts'
 import type { BootFacts, EntryFacts, ImagePlace, SlotsState } from '../core/install/slots.ts'
 import { isInstalledEntry, partitionOf } from '../core/install/slots.ts'
+import type { FoundTable } from '../core/install/table-state.ts'
+import { findTable } from '../core/install/table-state.ts'
 import type { UkiFacts } from '../core/install/uki.ts'
 import { readUki, ukiHeadBytes } from '../core/install/uki.ts'
 import type { BootEntries, DiskRegion, DiskTarget, TextFile } from '../core/ports.ts'
@@ -73,24 +75,32 @@ export async function readRecords({
 
 type ReadableDisk = Pick<DiskTarget, 'read'> & DiskGeometry
 
-/** The partition table, or its copy where the first is damaged. */
-export async function readTable(disk: ReadableDisk): Promise<Gpt | undefined> {
-  const { header, entries } = primaryTable(disk)
-  const primary = decodeGpt(
-    await disk.read(header.offset, header.bytes),
-    await disk.read(entries.offset, entries.bytes),
-    1,
+/** What both ends of a disk say of its partition table. */
+export async function lookForTable(disk: ReadableDisk): Promise<FoundTable> {
+  const { primary, backup } = tableRegions(disk)
+  return findTable(
+    {
+      primary: await disk.read(primary.offset, primary.bytes),
+      backup: await disk.read(backup.offset, backup.bytes),
+    },
+    disk,
   )
-  if (primary !== undefined) return primary
-  const { backup } = tableRegions(disk)
-  const region = await disk.read(backup.offset, backup.bytes)
-  const lastLba = Math.floor(disk.sizeBytes / disk.sectorBytes) - 1
-  return decodeGpt(region.subarray(-disk.sectorBytes), region.subarray(0, -disk.sectorBytes), lastLba)
 }
 
-/** Whether a table is that of an installation: every partition of ours is there. */
-export function isInstallation(table: Gpt | undefined): boolean {
-  const names = new Set(table?.partitions.map(({ name }) => name))
+/** The partition table, or its copy where the first is damaged: on a disk that is known to be ours. */
+export async function readTable(disk: ReadableDisk): Promise<Gpt | undefined> {
+  const found = await lookForTable(disk)
+  return found.kind === 'none' ? undefined : found.table
+}
+
+/** Whether a disk is an installed one: every partition of ours is there, and nothing else lies where the table belongs. */
+export async function carriesInstallation(disk: ReadableDisk): Promise<boolean> {
+  const found = await lookForTable(disk)
+  return (found.kind === 'whole' || found.kind === 'cut') && hasOurPartitions(found.table)
+}
+
+function hasOurPartitions(table: Gpt): boolean {
+  const names = new Set(table.partitions.map(({ name }) => name))
   return Object.values(partitionNames).every((name) => names.has(name))
 }
 
@@ -106,7 +116,7 @@ export function regionOf(
 }
 
 function placesOf(table: Gpt, disk: DiskGeometry): InstalledMachine['places'] | undefined {
-  if (!isInstallation(table)) return undefined
+  if (!hasOurPartitions(table)) return undefined
   const region = (place: ImagePlace): DiskRegion => regionOf(table, partitionOf(place), disk)!
   return { a: region('a'), b: region('b'), recovery: region('recovery') }
 }

@@ -7,7 +7,7 @@ import type { VerifySignature } from '../core/install/manifest.ts'
 import type { InstallerComponents } from '../components/installer.ts'
 import { MusterError } from '../errors.ts'
 import { version } from '../version.ts'
-import { isInstallation, readTable } from './inspect.ts'
+import { carriesInstallation } from './inspect.ts'
 import type { CloudConfigFile, InstallReceipt } from './install-image.ts'
 import { installImage } from './install-image.ts'
 import type { InstallOptions } from './install-options.ts'
@@ -141,7 +141,7 @@ async function isOurs(installer: InstallerComponents, path: string): Promise<boo
   try {
     const disk = await installer.openDisk(path, 'read')
     try {
-      return isInstallation(await readTable(disk))
+      return await carriesInstallation(disk)
     } finally {
       await disk.close()
     }

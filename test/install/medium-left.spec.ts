@@ -1,15 +1,13 @@
 // Proves what a medium does that was left in an installed machine: it gives the machine back to its disk and makes no loop of it,
 // mends a partition table that an interrupted installation left half written, and overwrites nothing that is not its own.
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { InstallerComponents } from '../../src/components/installer.ts'
-import type { DiskFacts } from '../../src/core/install/disk-choice.ts'
 import { tableRegions } from '../../src/core/install/gpt.ts'
-import { installMachine } from '../../src/install/install-machine.ts'
-import { readInstallOptions } from '../../src/install/install-options.ts'
 import { repairTable } from '../../src/install/repair-table.ts'
-import { fakeImage, verifySignature } from './support/fake-image.ts'
+import { fakeImage } from './support/fake-image.ts'
+import type { FakeFirmware } from './support/medium.ts'
+import { insertMedium, pathOf, writeMagic } from './support/medium.ts'
 import type { MachineContent } from './support/world.ts'
-import { installed, MemoryMachine, sourceOf } from './support/world.ts'
+import { blankMachine, installed, MemoryMachine } from './support/world.ts'
 
 const image = fakeImage({ version: '1' })
 const sectorBytes = 512
@@ -42,6 +40,21 @@ const withForeignTable = (): Promise<MemoryMachine> =>
     mbr.set([0x80, 0, 0, 0, 0x83], 446)
     mbr.set([0x55, 0xaa], 510)
     await disk.write(0, mbr)
+  })
+
+/** As `mkfs` on the whole device leaves it: a superblock where the entries were, the old copy still at the end. */
+const withFileSystem = (): Promise<MemoryMachine> =>
+  changed(async ({ disk }) => {
+    await disk.write(0, new Uint8Array(sectorBytes))
+    await writeMagic(disk, 'ext4')
+  })
+
+/** As the image of a disc leaves it: nothing where the table was, and a volume behind it. */
+const withImageOfDisc = (): Promise<MemoryMachine> =>
+  changed(async ({ disk }) => {
+    const { primary } = tableRegions(disk)
+    await disk.write(primary.offset, new Uint8Array(primary.bytes))
+    await writeMagic(disk, 'iso9660')
   })
 
 function firstTable({ disk }: MemoryMachine): Buffer {
@@ -84,62 +97,11 @@ describe('the first partition table', () => {
   })
 })
 
-interface FakeFirmware {
-  counter: number | undefined
-  startsNext: boolean
-  registered: number
-}
-
-/** What the medium says and does with this machine. */
-async function insert(machine: MemoryMachine, firmware: FakeFirmware): Promise<readonly string[]> {
-  const said: string[] = []
-  const installer: Partial<InstallerComponents> = {
-    readDisks: async () => [disk],
-    openDisk: async () => machine.disk,
-    openSource: async () => sourceOf(image),
-    firmware: {
-      registerLoader: async () => {
-        firmware.registered += 1
-        return firmware.counter !== undefined
-      },
-      startNext: async () => firmware.startsNext,
-      readCounter: async () => firmware.counter,
-      writeCounter: async (value) => void (firmware.counter = value),
-    },
-  }
-  const outcome = await installMachine(installer as InstallerComponents, {
-    options: readInstallOptions({ auto: true }).options,
-    source: 'memory:',
-    verify: verifySignature,
-    cloudConfig: [],
-    dryRun: false,
-    onProgress: () => undefined,
-    say: (line) => void said.push(line),
-    onTable: () => undefined,
-    runStage: async () => undefined,
-  })
-  expect(outcome).toEqual({ kind: 'boot-installed', disk: disk.path })
+/** What a medium with the image that is installed does with this machine: its disk is started. */
+async function insert(machine: MemoryMachine, firmware: FakeFirmware): Promise<string> {
+  const { outcome, said } = await insertMedium([machine], { image, firmware })
+  expect(outcome).toEqual({ kind: 'boot-installed', disk: pathOf(0) })
   return said
-}
-
-const disk: DiskFacts = {
-  path: '/dev/vda',
-  aliases: [],
-  sizeBytes: 64 * 1_024 ** 3,
-  sectorBytes,
-  model: '',
-  serial: '1',
-  transport: 'virtio',
-  type: 'disk',
-  removable: false,
-  readOnly: false,
-  holders: [],
-  mounts: [],
-  isBootMedium: false,
-  signatures: [],
-  table: 'gpt',
-  partitions: [],
-  hasInstallation: false,
 }
 
 describe('a medium left in an installed machine', () => {
@@ -164,17 +126,35 @@ describe('a medium left in an installed machine', () => {
     for (const counter of [undefined, 0, 2]) {
       const machine = await withoutTable()
       const firmware: FakeFirmware = { counter, startsNext: false, registered: 0 }
-      expect((await insert(machine, firmware)).join('\n')).toContain('was written anew from its copy')
+      expect(await insert(machine, firmware)).toContain('was written anew from its copy')
       expect(firstTable(machine).equals(firstTable(new MemoryMachine(whole)))).toBe(true)
       expect(firmware.counter).toBe(counter)
     }
   })
 
   it('overwrites nothing of another system that left the old copy behind', async () => {
-    const machine = await withForeignTable()
-    const before = firstTable(machine)
-    const firmware: FakeFirmware = { counter: 2, startsNext: true, registered: 0 }
-    await expect(insert(machine, firmware)).rejects.toThrow('it was given back 2 times')
-    expect(firstTable(machine).equals(before)).toBe(true)
+    for (const taken of [withForeignTable, withFileSystem, withImageOfDisc]) {
+      for (const block of [{}, { reinstall: 'wipe' }, { force: true }]) {
+        const machine = await taken()
+        const before = machine.content.pages
+        await expect(insertMedium([machine], { image, block })).rejects.toMatchObject({
+          code: 'ERR_DISK_NONE',
+        })
+        expect(machine.content.pages).toEqual(before)
+      }
+    }
   })
+
+  it.each([{}, { reinstall: 'wipe' }])(
+    'installs on the empty disk beside one that another system took, with %j',
+    async (block) => {
+      for (const taken of [withForeignTable, withFileSystem, withImageOfDisc]) {
+        const old = await taken()
+        const before = old.content.pages
+        const { outcome } = await insertMedium([old, new MemoryMachine(blankMachine)], { image, block })
+        expect(outcome).toMatchObject({ kind: 'installed', disk: pathOf(1) })
+        expect(old.content.pages).toEqual(before)
+      }
+    },
+  )
 })

@@ -28,7 +28,7 @@ export interface DiskFacts {
   readonly table: string
   /** Names of its partitions; empty names included. */
   readonly partitions: readonly string[]
-  /** Has the table of a muster installation. */
+  /** Has the table of a muster installation, and nothing else where a table lies. */
   readonly hasInstallation: boolean
 }
 
@@ -146,8 +146,9 @@ function chooseNamed(table: readonly RankedDisk[], wishes: DiskWishes): DiskChoi
   return no(holdsData ? 'has-data' : 'unsafe', `${wishes.device}: ${reason}`)
 }
 
+/** An installation has nothing on the device itself: whatever is seen there came later, and the table is left of before. */
 function contentOf(disk: DiskFacts): RankedDisk['content'] {
-  if (disk.hasInstallation) return 'muster'
+  if (disk.hasInstallation && disk.signatures.length === 0) return 'muster'
   return disk.signatures.length === 0 && disk.table === '' && disk.partitions.length === 0
     ? 'empty'
     : 'foreign'
@@ -161,10 +162,13 @@ function refusalOf(disk: DiskFacts, content: RankedDisk['content'], wishes: Disk
     return `has ${gibibytes(disk.sizeBytes)}, needs ${gibibytes(wishes.minimumBytes)}`
   }
   if (content === 'muster' && wishes.reinstall === 'never') return 'carries an installation of muster'
-  if (content === 'foreign' && wishes.wipe !== 'foreign') {
-    return `holds ${[...disk.signatures, ...(disk.table === '' ? [] : [`a ${disk.table} table`])].join(', ')}`
-  }
-  return undefined
+  if (content !== 'foreign') return undefined
+  const found = [...disk.signatures, ...(disk.table === '' ? [] : [`a ${disk.table} table`])].join(', ')
+  if (wishes.wipe !== 'foreign') return `holds ${found}`
+  // Nobody can tell which of the two is in use: leave for one of them is none for the other.
+  return disk.hasInstallation && wishes.reinstall === 'never'
+    ? `holds ${found}, and an installation of muster that may not be replaced`
+    : undefined
 }
 
 /** What forbids a disk whatever the configuration says. */

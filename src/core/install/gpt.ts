@@ -146,6 +146,12 @@ export function primaryTable(
   }
 }
 
+/** Whether a first sector says that the disk has a GPT: firmware looks for no table, nor for its copy, without that. */
+export function isProtectiveMbr(sector: Uint8Array): boolean {
+  const hasGpt = [446, 462, 478, 494].some((entry) => sector[entry + 4] === 0xee)
+  return hasGpt && sector[510] === 0x55 && sector[511] === 0xaa
+}
+
 function encodeEntry({ name, type, id, firstLba, lastLba }: GptPartition): Uint8Array {
   const entry = new Uint8Array(entryBytes)
   const view = new DataView(entry.buffer)

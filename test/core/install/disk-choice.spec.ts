@@ -76,6 +76,18 @@ describe('chooseDisk', () => {
     expect(chooseDisk(disks, { ...wishes, wipe: 'none', reinstall: 'wipe' }).kind).toBe('none')
   })
 
+  it('takes a disk that shows an installation and a file system for data, and wipes it only with leave for both', () => {
+    const disks = [disk('/dev/sda', { ...installed, signatures: ['ext4'] }), disk('/dev/sdb')]
+    for (const policy of [{}, { reinstall: 'wipe' }, { wipe: 'foreign' }] as const) {
+      const choice = chooseDisk(disks, { ...wishes, ...policy })
+      expect(choice).toMatchObject({ kind: 'install', disk: { path: '/dev/sdb' } })
+      expect(choice.table[1]).toMatchObject({ content: 'foreign', eligible: false })
+      expect(chooseDisk(disks, { ...wishes, ...policy, device: '/dev/sda' }).kind).toBe('none')
+    }
+    const both = { ...wishes, reinstall: 'wipe', wipe: 'foreign', device: '/dev/sda' } as const
+    expect(chooseDisk(disks, both)).toMatchObject({ kind: 'install', disk: { path: '/dev/sda' } })
+  })
+
   it('does not guess which of two disks with data may be wiped', () => {
     const disks = [disk('/dev/sda', foreign), disk('/dev/sdb', foreign)]
     expect(chooseDisk(disks, { ...wishes, wipe: 'foreign' })).toMatchObject({
@@ -138,13 +150,14 @@ describe('chooseDisk', () => {
   })
 
   it('never overwrites what it was not told to, on any machine', () => {
+    const rarely = fc.constantFrom(false, false, false, true)
     const anyDisk = fc.record({
       path: fc.constantFrom('/dev/sda', '/dev/sdb', '/dev/vda', '/dev/nvme0n1'),
-      sizeBytes: fc.constantFrom(0, gibibyte, 16 * gibibyte, 500 * gibibyte),
+      sizeBytes: fc.constantFrom(0, gibibyte, 16 * gibibyte, 64 * gibibyte, 500 * gibibyte),
       transport: fc.constantFrom('', 'usb', 'sata', 'nvme', 'virtio', 'odd'),
-      removable: fc.boolean(),
-      readOnly: fc.boolean(),
-      isBootMedium: fc.boolean(),
+      removable: rarely,
+      readOnly: rarely,
+      isBootMedium: rarely,
       mounts: fc.constantFrom([], ['/x']),
       holders: fc.constantFrom([], ['dm-0']),
       signatures: fc.constantFrom([], ['ext4']),
@@ -170,7 +183,9 @@ describe('chooseDisk', () => {
           expect([...chosen.mounts, ...chosen.holders]).toEqual([])
           expect(chosen.sizeBytes).toBeGreaterThanOrEqual(wishes.minimumBytes)
           if (chosen.hasInstallation) expect(policy.reinstall).toBe('wipe')
-          else if (chosen.table !== '' || chosen.signatures.length > 0) expect(policy.wipe).toBe('foreign')
+          const isOurs = chosen.hasInstallation && chosen.signatures.length === 0
+          if (!isOurs && (chosen.table !== '' || chosen.signatures.length > 0))
+            expect(policy.wipe).toBe('foreign')
           if (policy.device !== 'auto') expect(chosen.path).toBe(policy.device)
         },
       ),

@@ -1,6 +1,7 @@
 import type { ModelDisk } from '../../../src/core/install/boot-model.ts'
 import { bootUntilSettled } from '../../../src/core/install/boot-model.ts'
 import { parseEntryName } from '../../../src/core/install/entry-name.ts'
+import { isProtectiveMbr } from '../../../src/core/install/gpt.ts'
 import { espPaths, partitionNames } from '../../../src/core/install/layout.ts'
 import { parseRecords } from '../../../src/core/install/records.ts'
 import type { BootFacts } from '../../../src/core/install/slots.ts'
@@ -10,7 +11,7 @@ import type { DiskRegion, ImageSource } from '../../../src/core/ports.ts'
 import { installImage } from '../../../src/install/install-image.ts'
 import type { InstallInit } from '../../../src/install/install-image.ts'
 import type { InstalledComponents } from '../../../src/install/inspect.ts'
-import { isInstallation, readTable, regionOf } from '../../../src/install/inspect.ts'
+import { carriesInstallation, readTable, regionOf } from '../../../src/install/inspect.ts'
 import { repairTable } from '../../../src/install/repair-table.ts'
 import { openImage } from '../../../src/install/open-image.ts'
 import type { OpenImage } from '../../../src/install/open-image.ts'
@@ -159,7 +160,7 @@ export async function modelOf(content: MachineContent, images: readonly FakeImag
   const isSeen = async (): Promise<boolean> => isProtectiveMbr(await disk.read(0, disk.sectorBytes))
   if (!(await isSeen())) await repairTable(disk)
   const table = await readTable(disk)
-  if (table === undefined || !isInstallation(table)) return nothing
+  if (table === undefined || !(await carriesInstallation(disk))) return nothing
   if (!(await isSeen())) return { ...nothing, hasTable: true }
   const at = (name: string): number => regionOf(table, name, disk)!.offset
   const filesOf = (name: string): ReturnType<typeof readMemoryFileSystem> =>
@@ -305,10 +306,4 @@ export async function cutEverywhere(options: {
 /** What the initrd would have written for a machine that runs this image from this place. */
 export function bootOf(image: FakeImage, place: 'a' | 'b'): BootFacts {
   return { mode: 'installed', imageId: image.manifest.imageId, place }
-}
-
-/** Whether a first sector says that the disk has a GPT: firmware looks for no table, nor for its copy, without that. */
-function isProtectiveMbr(sector: Uint8Array): boolean {
-  const hasGpt = [446, 462, 478, 494].some((entry) => sector[entry + 4] === 0xee)
-  return hasGpt && sector[510] === 0x55 && sector[511] === 0xaa
 }
