@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { pipe } from 'it-pipe'
 import { freshEntryName } from '../core/install/entry-name.ts'
 import type { EncodedGpt, GptPiece } from '../core/install/gpt.ts'
-import { decodeGpt, encodeGpt, primaryTable, tableRegions } from '../core/install/gpt.ts'
+import { decodeGpt, encodeGpt, primaryTable } from '../core/install/gpt.ts'
 import { configPaths, espPaths, imageFiles, partitionNames } from '../core/install/layout.ts'
 import type { Architecture, FileDigest, ImageManifest } from '../core/install/manifest.ts'
 import type { ExtraPartition, PartitionWishes, PlannedPartition } from '../core/install/partitions.ts'
@@ -10,6 +10,7 @@ import { asGptPartitions, planPartitions } from '../core/install/partitions.ts'
 import { encodeRecords, noRecords, withTrial } from '../core/install/records.ts'
 import type { DiskTarget, FileSystemImage, FileSystemImages, NewFile } from '../core/ports.ts'
 import { MusterError } from '../errors.ts'
+import { eraseSignatures, eraseTables } from './erase-disk.ts'
 import type { OpenImage } from './open-image.ts'
 import {
   checkDigest,
@@ -155,10 +156,8 @@ class Installation {
   /** Without them, whatever a power cut leaves is no installation: the old one would be a table over new contents. */
   async #erase(): Promise<void> {
     const { disk } = this.#components
-    const { primary, backup } = tableRegions(disk)
-    await disk.write(primary.offset, new Uint8Array(primary.bytes))
-    await disk.write(backup.offset, new Uint8Array(backup.bytes))
-    await disk.flush()
+    await eraseTables(disk)
+    await eraseSignatures(disk)
   }
 
   async #writeBoot(moved: (bytes: number) => void): Promise<void> {

@@ -1,9 +1,9 @@
 import { access, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { InstallerComponents } from '../components/installer.ts'
-import { tableRegions } from '../core/install/gpt.ts'
 import { configPaths, persistentNames, persistentPaths, systemPaths } from '../core/install/layout.ts'
 import { MusterError } from '../errors.ts'
+import { eraseTables } from './erase-disk.ts'
 import { requireMounted } from './mounted.ts'
 
 // A reset is asked for by a flag in /config and carried out at the beginning of the next boot, when nothing uses the data yet.
@@ -80,7 +80,7 @@ export async function carryOutReset(
   const notes: string[] = []
   if (order === undefined) notes.push('a reset was asked for that cannot be read: nothing is reset')
   else if (order.level === 'reinstall') {
-    await eraseTables(installer, disk)
+    await eraseInstallation(installer, disk)
     return {
       restart: true,
       notes: ['the partition tables are erased: the medium installs this machine anew'],
@@ -160,15 +160,10 @@ async function removeIdentity(root: string, onChange: OnChange): Promise<void> {
 }
 
 /** Both copies of the table go: firmware would bring the first one back from the second. */
-async function eraseTables(installer: InstallerComponents, path: string): Promise<void> {
+async function eraseInstallation(installer: InstallerComponents, path: string): Promise<void> {
   const disk = await installer.openDisk(path, 'write')
   try {
-    const { primary, backup } = tableRegions(disk)
-    // What the first boot of the medium sees: none. The copy goes first, so that nothing brings back the other.
-    await disk.write(backup.offset, new Uint8Array(backup.bytes))
-    await disk.flush()
-    await disk.write(primary.offset, new Uint8Array(primary.bytes))
-    await disk.flush()
+    await eraseTables(disk)
   } finally {
     await disk.close()
   }

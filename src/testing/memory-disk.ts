@@ -4,6 +4,7 @@ import type { Loss, PoweredDevice } from './power.ts'
 import { Power } from './power.ts'
 
 const pageBytes = 4_096
+const zeroPage = new Uint8Array(pageBytes)
 
 type Pages = Map<number, Uint8Array>
 
@@ -109,6 +110,9 @@ export class MemoryDiskTarget implements DiskTarget, PoweredDevice {
       if (loss === 'kept' || (loss === 'last-only' && isLast)) apply(this.#durable, offset, bytes)
       if (loss === 'first-half') apply(this.#durable, offset, bytes.subarray(0, half))
       if (loss === 'second-half') apply(this.#durable, offset + half, bytes.subarray(half))
+      if (loss === 'first-sector') apply(this.#durable, offset, bytes.subarray(0, this.sectorBytes))
+      if (loss === 'all-but-first-sector')
+        apply(this.#durable, offset + this.sectorBytes, bytes.subarray(this.sectorBytes))
     }
     this.#pending = []
     this.#current.clear()
@@ -128,9 +132,15 @@ function apply(pages: Pages, offset: number, bytes: Uint8Array): void {
     const page = Math.floor((offset + at) / pageBytes)
     const within = (offset + at) % pageBytes
     const length = Math.min(pageBytes - within, bytes.byteLength - at)
-    const next = pages.get(page)?.slice() ?? new Uint8Array(pageBytes)
-    next.set(bytes.subarray(at, at + length), within)
-    pages.set(page, next)
+    const part = bytes.subarray(at, at + length)
     at += length
+    // An erased page is one that was never written: tests erase megabytes.
+    if (length === pageBytes && Buffer.compare(part, zeroPage) === 0) {
+      pages.delete(page)
+      continue
+    }
+    const next = pages.get(page)?.slice() ?? new Uint8Array(pageBytes)
+    next.set(part, within)
+    pages.set(page, next)
   }
 }

@@ -7,6 +7,9 @@ export type Loss =
   /** The first, the second half of each. */
   | 'first-half'
   | 'second-half'
+  /** The first sector of each, all but the first sector of each: a device writes the sectors of one write in any order. */
+  | 'first-sector'
+  | 'all-but-first-sector'
   /** Only the last one: devices change the order. */
   | 'last-only'
   /** A rename on FAT: both names on the same clusters; an empty new file beside the old one; a name without its long form. */
@@ -19,6 +22,8 @@ export const losses: readonly Loss[] = [
   'kept',
   'first-half',
   'second-half',
+  'first-sector',
+  'all-but-first-sector',
   'last-only',
   'both-names',
   'empty-name',

@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,7 +30,7 @@ import type { FakeImage } from './support/fake-image.ts'
 import { fakeImage, sha256 } from './support/fake-image.ts'
 import { bootOf } from './support/world.ts'
 
-const tools = ['mkfs.vfat', 'mcopy', 'mke2fs', 'e2fsck', 'debugfs', 'sfdisk', 'tar']
+const tools = ['mkfs.vfat', 'mcopy', 'mke2fs', 'e2fsck', 'debugfs', 'sfdisk', 'tar', 'wipefs']
 const missing = tools.filter((tool) => spawnSync('which', [tool]).status !== 0)
 if (missing.length > 0) process.stderr.write(`SKIPPED: install on a plain file needs ${missing.join(', ')}\n`)
 
@@ -53,6 +54,8 @@ describe.skipIf(missing.length > 0)(`on a plain file${skipNote(missing.join(', '
     expect(status, `${program} ${argv.join(' ')}: ${stderr}`).toBe(0)
     return stdout
   }
+  const signaturesOf = (path: string): readonly string[] =>
+    JSON.parse(run('wipefs', '--json', path)).signatures.map(({ type }: { readonly type: string }) => type)
   const offsetOf = (name: string): number => rows.find((row) => row.name === name)!.start * 512
 
   /** Writes an image's files as a directory, and a tar of it. */
@@ -72,7 +75,10 @@ describe.skipIf(missing.length > 0)(`on a plain file${skipNote(missing.join(', '
     closeSync(openSync(disk, 'w'))
     const file = openSync(disk, 'r+')
     ftruncateSync(file, 6 * 2 ** 30)
+    // A disc image was written to it before: its volume descriptor lies behind the place of the table.
+    writeSync(file, Buffer.from('\u0001CD001\u0001'), 0, 7, 32_768)
     closeSync(file)
+    if (signaturesOf(disk).join() !== 'iso9660') throw new Error('the disc image is not seen')
     writeFileSync(join(directory, 'key.pem'), publicKey.export({ type: 'spki', format: 'pem' }))
     const { options, faults } = readInstallOptions({
       'extra-partitions': [{ name: 'extra', size: 64, fs: 'ext4', label: 'EXTRA' }],
@@ -97,6 +103,7 @@ describe.skipIf(missing.length > 0)(`on a plain file${skipNote(missing.join(', '
     const { esp, slotA, slotB, recovery, config, persistent } = partitionNames
     expect(rows.map(({ name }) => name)).toEqual([esp, slotA, slotB, recovery, config, 'extra', persistent])
     expect(run('sfdisk', '--verify', disk)).toContain('No errors detected')
+    expect(signaturesOf(disk)).toEqual(['gpt', 'gpt', 'PMBR'])
     const fat = `${disk}@@${offsetOf(esp)}`
     expect(run('mdir', '-/', '-b', '-i', fat, '::').trim().split('\n').toSorted()).toEqual([
       '::/EFI/',

@@ -1,13 +1,24 @@
 // Proves that a power cut after any write of install, upgrade, bless, rollback or boot records leaves a machine that starts a
-// verified image by itself (or, before it is installed, the medium again), and that the check fails for wrong orders.
+// verified image by itself (or, before it is installed, the medium again, which chooses the disk by what it sees of it), and that the
+// check fails for wrong orders.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { createInstaller } from '../../src/components/installer.ts'
+import { tableRegions } from '../../src/core/install/gpt.ts'
+import { partitionNames } from '../../src/core/install/layout.ts'
 import { noRecords, encodeRecords, withBlessing } from '../../src/core/install/records.ts'
 import { bless, recordBoot, rollback } from '../../src/install/boot-records.ts'
+import { readTable, regionOf } from '../../src/install/inspect.ts'
+import { carryOutReset, orderReset } from '../../src/install/reset.ts'
 import type { Step } from '../../src/install/steps.ts'
 import type { UpgradeInit } from '../../src/install/upgrade-image.ts'
 import { upgradeImage } from '../../src/install/upgrade-image.ts'
+import { losses } from '../../src/testing/power.ts'
 import type { FakeImage } from './support/fake-image.ts'
 import { fakeImage } from './support/fake-image.ts'
+import { insertMedium, writeMagic } from './support/medium.ts'
 import type { CutReport, MachineContent } from './support/world.ts'
 import {
   MemoryMachine,
@@ -69,11 +80,37 @@ async function goodTwo(): Promise<MachineContent> {
   return machine.content
 }
 
+/** An installation that another system has taken: its own first sector, its own data where ours were, our old copy at the end. */
+async function takenByOthers(): Promise<MachineContent> {
+  const machine = new MemoryMachine({ ...(await installed(one)), entries: undefined })
+  const { offset } = regionOf((await readTable(machine.disk))!, partitionNames.slotA, machine.disk)!
+  await machine.disk.write(0, new Uint8Array(tableRegions(machine.disk).primary.bytes))
+  await machine.disk.write(446, Uint8Array.from([0x80, 0, 0, 0, 0x83]))
+  await machine.disk.write(510, Uint8Array.from([0x55, 0xaa]))
+  await machine.disk.write(offset, new Uint8Array(8_192).fill(7))
+  await machine.disk.flush()
+  return machine.content
+}
+
+/** What the boot after `muster reset --level reinstall` does. */
+async function eraseByReset(machine: MemoryMachine): Promise<void> {
+  const root = mkdtempSync(join(tmpdir(), 'muster-erase-'))
+  // Closed, a disk in memory forgets what a power cut could leave of its writes.
+  machine.disk.close = async () => undefined
+  const installer = { ...createInstaller(), openDisk: async () => machine.disk }
+  try {
+    await orderReset(installer, root, { level: 'reinstall', left: true })
+    await carryOutReset(installer, root, machine.disk.path)
+  } finally {
+    rmSync(root, { recursive: true })
+  }
+}
+
 function expectNoFailure(report: CutReport, operationsMin: number): void {
   expect(report.failures.slice(0, 5)).toEqual([])
   // The check looked at something: a program that writes nothing cannot be cut.
   expect(report.operations).toBeGreaterThanOrEqual(operationsMin)
-  expect(report.cuts).toBe(report.operations * 8)
+  expect(report.cuts).toBe(report.operations * losses.length)
 }
 
 describe('a power cut', () => {
@@ -82,21 +119,66 @@ describe('a power cut', () => {
       content: blankMachine,
       run: (machine) => install(machine, one),
       judge: bootsOneOf(all, { orNotInstalled: true }),
-      resume: (machine) => install(machine, one),
+      resume: (machine) => insertMedium([machine], { image: one }),
       judgeEnd: bootsOneOf([one]),
     })
     expectNoFailure(report, 30)
   })
 
-  it('in an installation over another one leaves the old one whole, none, or the new one', async () => {
+  it.each([
+    ['that replaces it', { reinstall: 'wipe' }, [two], [one]],
+    ['that leaves it alone', {}, [one, two], []],
+  ] as const)(
+    'in an installation over another one leaves the old one whole, none, or the new one, to a medium %s',
+    async (_, block, ends, former) => {
+      const report = await cutEverywhere({
+        content: { ...(await installed(one)), entries: undefined },
+        run: (machine) => install(machine, two),
+        judge: bootsOneOf(all, { orNotInstalled: true }),
+        resume: (machine) => insertMedium([machine], { image: two, block }),
+        judgeEnd: bootsOneOf(ends, { former }),
+      })
+      expectNoFailure(report, 30)
+    },
+  )
+
+  it('in an installation over another system brings back nothing that was there before that one', async () => {
     const report = await cutEverywhere({
-      content: { ...(await installed(one)), entries: undefined },
+      content: await takenByOthers(),
       run: (machine) => install(machine, two),
-      judge: bootsOneOf(all, { orNotInstalled: true }),
-      resume: (machine) => install(machine, two),
+      judge: bootsOneOf([two], { former: [one], orNotInstalled: true }),
+      resume: (machine) => insertMedium([machine], { image: two, block: { wipe: 'foreign' } }),
       judgeEnd: bootsOneOf([two], { former: [one] }),
     })
     expectNoFailure(report, 30)
+  })
+
+  it('in an installation over a file system on the whole disk leaves nothing of it to be seen', async () => {
+    const machine = new MemoryMachine(blankMachine)
+    await writeMagic(machine.disk, 'iso9660')
+    await machine.disk.flush()
+    const report = await cutEverywhere({
+      content: machine.content,
+      run: (over) => install(over, two),
+      judge: bootsOneOf([two], { orNotInstalled: true }),
+      resume: async (over) => {
+        await insertMedium([over], { image: two, block: { wipe: 'foreign' } })
+        const { outcome } = await insertMedium([over], { image: two, block: { wipe: 'foreign' } })
+        expect(outcome.kind).toBe('boot-installed')
+      },
+    })
+    expectNoFailure(report, 30)
+  })
+
+  it('in a reset that erases the installation leaves it whole, or a disk that the medium takes for an empty one', async () => {
+    const report = await cutEverywhere({
+      content: { ...(await installed(one)), entries: undefined },
+      run: eraseByReset,
+      judge: bootsOneOf([one], { orNotInstalled: true }),
+      resume: (machine) => insertMedium([machine], { image: two }),
+      judgeEnd: bootsOneOf([one, two], { orNotInstalled: true }),
+    })
+    expectNoFailure(report, 4)
   })
 
   it('in an upgrade leaves the old or the new version, and the upgrade can be run again', async () => {

@@ -7,6 +7,9 @@ const mebibyte = 1_024 * 1_024
 /** Partitions begin at multiples of this. */
 const alignmentBytes = mebibyte
 
+/** No partition begins before so many bytes of a disk. Marks of file systems on a whole device lie before that, and in as many at its end. */
+export const edgeBytes: number = alignmentBytes
+
 /** Smallest FAT32 that firmware takes, with room for four UKIs of a large kernel. */
 const espBytesDefault = 512 * mebibyte
 const configBytesDefault = 64 * mebibyte
