@@ -115,6 +115,7 @@ describe('what lsblk prints', () => {
     tran: null,
     subsystems: 'block:scsi:virtio:pci',
     rm: false,
+    hotplug: false,
     ro: false,
     fstype: null,
     pttype: null,
@@ -135,6 +136,12 @@ describe('what lsblk prints', () => {
       mounts: [],
       isBootMedium: false,
     })
+  })
+
+  it('says which disks can be pulled out, though they do not count as removable', () => {
+    expect(factsOf(device, [], [])).toMatchObject({ removable: false, hotplug: false })
+    const stick = { ...device, hotplug: true, tran: 'usb', subsystems: 'block:scsi:usb:pci' }
+    expect(factsOf(stick, [], [])).toMatchObject({ removable: false, hotplug: true, transport: 'usb' })
   })
 
   it('shows what stands on a disk, however deep', () => {

@@ -16,6 +16,7 @@ interface LsblkDevice {
   readonly tran: string | null
   readonly subsystems: string | null
   readonly rm: boolean
+  readonly hotplug: boolean
   readonly ro: boolean
   readonly fstype: string | null
   readonly pttype: string | null
@@ -78,6 +79,7 @@ export function factsOf(
     transport: device.tran ?? transportOf(device.subsystems ?? ''),
     type: device.type,
     removable: device.rm,
+    hotplug: device.hotplug,
     readOnly: device.ro,
     holders: descendants(device)
       .filter(({ type }) => type !== 'part')

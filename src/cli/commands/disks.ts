@@ -31,7 +31,7 @@ export const diskCommands: readonly Command[] = [
   {
     path: ['install'],
     summary: 'Install this machine from its medium, on the disk that the configuration or the rules choose',
-    description: `Without a device the rules choose, and fail closed: never a disk that is removable, in use, too small or that
+    description: `Without a device the rules choose, and fail closed: never a disk that is removable or on USB, in use, too small or that
 holds data, unless \`install.wipe: foreign\` says so. The ranked table is shown. The image's signature is checked before
 the first byte is written, and everything is read back; the partition table comes last, so that an installation cut
 short counts as none. A machine that is installed already is given back to its disk. A plain file as \`--device\` becomes

@@ -15,6 +15,8 @@ export interface DiskFacts {
   /** `disk`, `loop`, `rom`, … */
   readonly type: string
   readonly removable: boolean
+  /** May come and go while the machine runs: what is on USB, FireWire or an MMC slot, soldered or not. */
+  readonly hotplug: boolean
   readonly readOnly: boolean
   /** Device mapper, RAID or LVM devices that stand on it or on a partition of it. */
   readonly holders: readonly string[]
@@ -85,7 +87,7 @@ const transportRank: readonly (readonly string[])[] = [
 export function chooseDisk(disks: readonly DiskFacts[], wishes: DiskWishes): DiskChoice {
   const table = rankDisks(disks, wishes)
   if (wishes.device !== 'auto') return chooseNamed(table, wishes)
-  const installed = table.filter(({ content, disk }) => content === 'muster' && !isUnusable(disk))
+  const installed = table.filter(({ content, disk }) => content === 'muster' && !isUnusable(disk, wishes))
   if (installed.length > 0 && wishes.reinstall === 'never') {
     const disk = installed[0]!.disk
     return { kind: 'boot-installed', disk, table, reason: `${nameOf(disk)} carries an installation` }
@@ -97,7 +99,7 @@ export function chooseDisk(disks: readonly DiskFacts[], wishes: DiskWishes): Dis
     return { kind: 'none', cause: 'ambiguous', table, reason }
   }
   if (best !== undefined) return { kind: 'install', disk: best.disk, table, reason: best.reason }
-  const holdsData = table.some(({ content, disk }) => content === 'foreign' && !isUnusable(disk))
+  const holdsData = table.some(({ content, disk }) => content === 'foreign' && !isUnusable(disk, wishes))
   return holdsData
     ? {
         kind: 'none',
@@ -125,9 +127,7 @@ export function rankDisks(disks: readonly DiskFacts[], wishes: DiskWishes): read
 }
 
 function chooseNamed(table: readonly RankedDisk[], wishes: DiskWishes): DiskChoice {
-  const found = table.filter(
-    ({ disk }) => disk.path === wishes.device || disk.aliases.includes(wishes.device),
-  )
+  const found = table.filter(({ disk }) => isNamed(disk, wishes))
   const no = (cause: 'no-disk' | 'has-data' | 'unsafe' | 'ambiguous', reason: string): DiskChoice => ({
     kind: 'none',
     cause,
@@ -139,10 +139,10 @@ function chooseNamed(table: readonly RankedDisk[], wishes: DiskWishes): DiskChoi
   if (named === undefined) return no('no-disk', `${wishes.device} is no disk of this machine`)
   const { disk, content, eligible, reason } = named
   if (eligible) return { kind: 'install', disk, table, reason: `${wishes.device} is configured; ${reason}` }
-  if (content === 'muster' && wishes.reinstall === 'never' && !isUnusable(disk)) {
+  if (content === 'muster' && wishes.reinstall === 'never' && !isUnusable(disk, wishes)) {
     return { kind: 'boot-installed', disk, table, reason: `${nameOf(disk)} carries an installation` }
   }
-  const holdsData = content === 'foreign' && !isUnusable(disk) && wishes.wipe !== 'foreign'
+  const holdsData = content === 'foreign' && !isUnusable(disk, wishes) && wishes.wipe !== 'foreign'
   return no(holdsData ? 'has-data' : 'unsafe', `${wishes.device}: ${reason}`)
 }
 
@@ -156,7 +156,7 @@ function contentOf(disk: DiskFacts): RankedDisk['content'] {
 
 /** Why a disk is not taken; undefined: it may be. */
 function refusalOf(disk: DiskFacts, content: RankedDisk['content'], wishes: DiskWishes): string | undefined {
-  const unusable = isUnusable(disk)
+  const unusable = isUnusable(disk, wishes)
   if (unusable !== undefined) return unusable
   if (disk.sizeBytes < wishes.minimumBytes) {
     return `has ${gibibytes(disk.sizeBytes)}, needs ${gibibytes(wishes.minimumBytes)}`
@@ -171,8 +171,8 @@ function refusalOf(disk: DiskFacts, content: RankedDisk['content'], wishes: Disk
     : undefined
 }
 
-/** What forbids a disk whatever the configuration says. */
-function isUnusable(disk: DiskFacts): string | undefined {
+/** What forbids a disk whatever may be wiped. */
+function isUnusable(disk: DiskFacts, wishes: DiskWishes): string | undefined {
   if (disk.type !== 'disk') return `is of type ${disk.type}`
   if (disk.isBootMedium) return 'carries the medium that this system was started from'
   if (disk.removable) return 'is removable'
@@ -180,7 +180,16 @@ function isUnusable(disk: DiskFacts): string | undefined {
   if (disk.sizeBytes === 0) return 'has no medium'
   if (disk.mounts.length > 0) return `is in use at ${disk.mounts.join(', ')}`
   if (disk.holders.length > 0) return `is held by ${disk.holders.join(', ')}`
+  // Somebody's backup is on such a disk as often as not, and it is elsewhere at the next start.
+  if ((disk.hotplug || disk.transport === 'usb') && !isNamed(disk, wishes)) {
+    const how = disk.transport === 'usb' ? 'is attached by usb' : 'is hot-pluggable'
+    return `${how}: it is taken only where install.device names it`
+  }
   return undefined
+}
+
+function isNamed(disk: DiskFacts, { device }: DiskWishes): boolean {
+  return disk.path === device || disk.aliases.includes(device)
 }
 
 function compareRanked(a: RankedDisk, b: RankedDisk): number {
@@ -196,7 +205,7 @@ function compareRanked(a: RankedDisk, b: RankedDisk): number {
 
 function rankOf({ transport }: DiskFacts): number {
   const rank = transportRank.findIndex((names) => names.includes(transport))
-  // USB and whatever is not known come last.
+  // What is not known comes last.
   return rank === -1 ? transportRank.length : rank
 }
 

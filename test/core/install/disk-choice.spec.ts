@@ -15,6 +15,7 @@ const empty: DiskFacts = {
   transport: 'sata',
   type: 'disk',
   removable: false,
+  hotplug: false,
   readOnly: false,
   holders: [],
   mounts: [],
@@ -88,6 +89,28 @@ describe('chooseDisk', () => {
     expect(chooseDisk(disks, both)).toMatchObject({ kind: 'install', disk: { path: '/dev/sda' } })
   })
 
+  it.each([
+    ['on USB', { transport: 'usb' }, 'usb'],
+    ['that can be pulled out', { hotplug: true }, 'hot-pluggable'],
+  ] as const)('takes and boots a disk %s only by its name, and says so', (_, facts, reason) => {
+    for (const content of [{}, foreign, installed]) {
+      const disks = [disk('/dev/sda', { ...content, ...facts })]
+      for (const reinstall of ['never', 'wipe'] as const) {
+        const choice = chooseDisk(disks, { ...wishes, wipe: 'foreign', reinstall })
+        expect(choice).toMatchObject({ kind: 'none', cause: 'no-disk' })
+        expect(choice.table[0]).toMatchObject({ eligible: false, reason: expect.stringContaining(reason) })
+        expect(choice.table[0]?.reason).toContain('install.device')
+        for (const device of ['/dev/sda', '/dev/disk/by-id/sda']) {
+          const named = chooseDisk(disks, { ...wishes, wipe: 'foreign', reinstall, device })
+          expect(named.kind).toBe(
+            content === installed && reinstall === 'never' ? 'boot-installed' : 'install',
+          )
+        }
+        expect(chooseDisk(disks, { ...wishes, device: '/dev/sdb' }).table[0]?.eligible).toBe(false)
+      }
+    }
+  })
+
   it('does not guess which of two disks with data may be wiped', () => {
     const disks = [disk('/dev/sda', foreign), disk('/dev/sdb', foreign)]
     expect(chooseDisk(disks, { ...wishes, wipe: 'foreign' })).toMatchObject({
@@ -156,6 +179,7 @@ describe('chooseDisk', () => {
       sizeBytes: fc.constantFrom(0, gibibyte, 16 * gibibyte, 64 * gibibyte, 500 * gibibyte),
       transport: fc.constantFrom('', 'usb', 'sata', 'nvme', 'virtio', 'odd'),
       removable: rarely,
+      hotplug: rarely,
       readOnly: rarely,
       isBootMedium: rarely,
       mounts: fc.constantFrom([], ['/x']),
@@ -186,7 +210,8 @@ describe('chooseDisk', () => {
           const isOurs = chosen.hasInstallation && chosen.signatures.length === 0
           if (!isOurs && (chosen.table !== '' || chosen.signatures.length > 0))
             expect(policy.wipe).toBe('foreign')
-          if (policy.device !== 'auto') expect(chosen.path).toBe(policy.device)
+          if (policy.device === 'auto') expect(chosen.hotplug || chosen.transport === 'usb').toBe(false)
+          else expect(chosen.path).toBe(policy.device)
         },
       ),
       { numRuns: 500 },

@@ -105,6 +105,7 @@ export function probedFacts(disk: MemoryDiskTarget, path: string): DiskFacts {
     transport: 'virtio',
     type: 'disk',
     removable: false,
+    hotplug: false,
     readOnly: false,
     holders: [],
     mounts: [],
