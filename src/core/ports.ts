@@ -191,6 +191,8 @@ export interface DiskTarget {
     region: DiskRegion,
     options: { readonly type: 'ext4' | 'vfat'; readonly label: string },
   ): Promise<void>
+  /** Text of a small file in the ext4 of a region, without a mount; undefined where there is no such file, or no ext4. */
+  readTextFile(region: DiskRegion, path: string): Promise<string | undefined>
   close(): Promise<void>
 }
 

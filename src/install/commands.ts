@@ -5,6 +5,7 @@ import type { AgentConfig, Diagnostic } from '../config/index.ts'
 import { readConfig } from '../config/index.ts'
 import type { DiskChoice } from '../core/install/disk-choice.ts'
 import { systemPaths } from '../core/install/layout.ts'
+import type { InstallReceipt } from '../core/install/receipt.ts'
 import type { HealthBaseline } from '../core/install/records.ts'
 import type { BootFacts, SlotStatus } from '../core/install/slots.ts'
 import { slotStatuses } from '../core/install/slots.ts'
@@ -12,7 +13,7 @@ import { MusterError } from '../errors.ts'
 import { rollback } from './boot-records.ts'
 import type { RollbackResult } from './boot-records.ts'
 import { inspectMachine } from './inspect.ts'
-import type { CloudConfigFile, InstallReceipt } from './install-image.ts'
+import type { CloudConfigFile } from './install-image.ts'
 import type { InstallMachineInit, InstallOutcome } from './install-machine.ts'
 import { installMachine, installOnPath } from './install-machine.ts'
 import type { InstallOptions } from './install-options.ts'
@@ -39,7 +40,7 @@ export interface InstallRequest {
   readonly configFiles: readonly string[]
   readonly device: string | undefined
   readonly source: string | undefined
-  /** Replace an installation that is there. */
+  /** Replace an installation that is there, were it from this very medium. */
   readonly force: boolean
   readonly wipe: boolean
   readonly afterwards: InstallOptions['afterwards'] | undefined
@@ -105,6 +106,7 @@ export async function runInstall(request: InstallRequest): Promise<InstallReport
   await refuseInstalled(root)
   const outcome = await installMachine(installer, {
     ...init,
+    again: request.force,
     dryRun: request.dryRun,
     onTable: request.onTable,
   })

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { DiskGeometry, Gpt } from '../core/install/gpt.ts'
 import { tableRegions } from '../core/install/gpt.ts'
-import { partitionNames } from '../core/install/layout.ts'
+import { configPaths, partitionNames } from '../core/install/layout.ts'
+import type { InstallReceipt } from '../core/install/receipt.ts'
+import { parseReceipt } from '../core/install/receipt.ts'
 import type { ImageRecords } from '../core/install/records.ts'
 import { parseRecords, recordsAfterLoss } from '../core/install/records.ts'
 import type { BootFacts, EntryFacts, ImagePlace, SlotsState } from '../core/install/slots.ts'
@@ -93,10 +95,15 @@ export async function readTable(disk: ReadableDisk): Promise<Gpt | undefined> {
   return found.kind === 'none' ? undefined : found.table
 }
 
-/** Whether a disk is an installed one: every partition of ours is there, and nothing else lies where the table belongs. */
-export async function carriesInstallation(disk: ReadableDisk): Promise<boolean> {
+/** The installation that a disk carries: every partition of ours is there, and nothing else lies where the table belongs. */
+export async function findInstallation(
+  disk: ReadableDisk & Pick<DiskTarget, 'readTextFile'>,
+): Promise<{ readonly receipt: InstallReceipt | undefined } | undefined> {
   const found = await lookForTable(disk)
-  return (found.kind === 'whole' || found.kind === 'cut') && hasOurPartitions(found.table)
+  if (found.kind === 'none' || found.kind === 'stale' || !hasOurPartitions(found.table)) return undefined
+  const config = regionOf(found.table, partitionNames.config, disk)!
+  const text = await disk.readTextFile(config, configPaths.receipt)
+  return { receipt: text === undefined ? undefined : parseReceipt(text) }
 }
 
 function hasOurPartitions(table: Gpt): boolean {

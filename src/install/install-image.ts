@@ -7,6 +7,8 @@ import { configPaths, espPaths, imageFiles, partitionNames } from '../core/insta
 import type { Architecture, FileDigest, ImageManifest } from '../core/install/manifest.ts'
 import type { ExtraPartition, PartitionWishes, PlannedPartition } from '../core/install/partitions.ts'
 import { asGptPartitions, planPartitions } from '../core/install/partitions.ts'
+import type { InstallReceipt } from '../core/install/receipt.ts'
+import { encodeReceipt } from '../core/install/receipt.ts'
 import { encodeRecords, noRecords, withTrial } from '../core/install/records.ts'
 import type { DiskTarget, FileSystemImage, FileSystemImages, NewFile } from '../core/ports.ts'
 import { MusterError } from '../errors.ts'
@@ -54,20 +56,14 @@ export interface InstallInit {
   readonly reorder?: (steps: readonly Step[]) => readonly Step[]
 }
 
-/** What was installed: `install.json` of the machine. */
-export interface InstallReceipt {
-  readonly format: 1
-  readonly version: string
-  readonly imageId: string
-  readonly epoch: number
-  readonly diskId: string
-  readonly installer: string
-  /** Tells machines with equal images apart before they have a key: SHA-256 over machine id and disk id, 16 hex digits. */
-  readonly fingerprint: string
-}
-
 /** What the loader is told: no menu, no editor. */
 const loaderConfig = 'timeout 0\neditor no\n'
+
+/** SHA-256 of a configuration, 64 hex digits: of the names and texts of its files, in their order. */
+export function digestOf(cloudConfig: readonly CloudConfigFile[]): string {
+  const files = cloudConfig.map(({ name, text }) => [name, text])
+  return createHash('sha256').update(JSON.stringify(files)).digest('hex')
+}
 
 /**
  * Writes an image to a disk. Everything is written where it belongs on the whole disk, synced and read back; the
@@ -132,7 +128,16 @@ class Installation {
       disk,
     )
     const fingerprint = createHash('sha256').update(`${init.machineId} ${diskId}`).digest('hex').slice(0, 16)
-    this.receipt = { format: 1, version, imageId, epoch, diskId, installer: init.installer, fingerprint }
+    this.receipt = {
+      format: 1,
+      version,
+      imageId,
+      epoch,
+      diskId,
+      installer: init.installer,
+      fingerprint,
+      configDigest: digestOf(init.cloudConfig),
+    }
   }
 
   steps(moved: (bytes: number) => void): readonly Step[] {
@@ -201,7 +206,7 @@ class Installation {
       // They hold the token.
       ...cloudConfig.map(({ name, text }) => file(`${configPaths.cloudConfig}/${name}`, 0o600, text)),
       file(configPaths.machineId, 0o444, `${machineId}\n`),
-      file(configPaths.receipt, 0o644, `${JSON.stringify(this.receipt, undefined, 2)}\n`),
+      file(configPaths.receipt, 0o644, encodeReceipt(this.receipt)),
       file(configPaths.images, 0o644, encodeRecords(records)),
       { path: configPaths.state, mode: 0o700, content: undefined },
     ])

@@ -2,14 +2,15 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { DiskChoice, DiskFacts } from '../core/install/disk-choice.ts'
 import { chooseDisk } from '../core/install/disk-choice.ts'
 import { espPaths, imageFiles } from '../core/install/layout.ts'
+import type { InstallReceipt } from '../core/install/receipt.ts'
 import { planPartitions } from '../core/install/partitions.ts'
 import type { VerifySignature } from '../core/install/manifest.ts'
 import type { InstallerComponents } from '../components/installer.ts'
 import { MusterError } from '../errors.ts'
 import { version } from '../version.ts'
-import { carriesInstallation } from './inspect.ts'
-import type { CloudConfigFile, InstallReceipt } from './install-image.ts'
-import { installImage } from './install-image.ts'
+import { findInstallation } from './inspect.ts'
+import type { CloudConfigFile } from './install-image.ts'
+import { digestOf, installImage } from './install-image.ts'
 import type { InstallOptions } from './install-options.ts'
 import { architectureOfMachine } from './machine-facts.ts'
 import type { OpenImage } from './open-image.ts'
@@ -28,6 +29,8 @@ export interface InstallMachineInit {
   readonly source: string
   readonly verify: VerifySignature
   readonly cloudConfig: readonly CloudConfigFile[]
+  /** A person asked to replace an installation: also one from this very medium. The configuration asks for it once. */
+  readonly again: boolean
   /** Show the table and what would be done, and write nothing. */
   readonly dryRun: boolean
   readonly onProgress: OnProgress
@@ -69,6 +72,9 @@ export async function installMachine(
       minimumBytes: minimumBytes(image, options),
       wipe: options.wipe,
       reinstall: options.reinstall,
+      medium: init.again
+        ? undefined
+        : { imageId: manifest.imageId, configDigest: digestOf(init.cloudConfig) },
     })
     init.onTable(choice)
     say(choice.reason)
@@ -90,7 +96,7 @@ export async function installMachine(
 export async function installOnPath(
   installer: InstallerComponents,
   path: string,
-  init: Omit<InstallMachineInit, 'onTable' | 'dryRun'>,
+  init: Omit<InstallMachineInit, 'onTable' | 'dryRun' | 'again'>,
 ): Promise<InstallReceipt> {
   const source = await installer.openSource(init.source)
   try {
@@ -129,24 +135,26 @@ async function installOn(
 async function factsOf(installer: InstallerComponents): Promise<readonly DiskFacts[]> {
   const facts: DiskFacts[] = []
   for (const disk of await installer.readDisks()) {
-    facts.push({
-      ...disk,
-      hasInstallation: disk.type === 'disk' && disk.sizeBytes > 0 && (await isOurs(installer, disk.path)),
-    })
+    const found =
+      disk.type === 'disk' && disk.sizeBytes > 0 ? await installationOn(installer, disk.path) : undefined
+    facts.push({ ...disk, hasInstallation: found !== undefined, receipt: found?.receipt })
   }
   return facts
 }
 
-async function isOurs(installer: InstallerComponents, path: string): Promise<boolean> {
+async function installationOn(
+  installer: InstallerComponents,
+  path: string,
+): Promise<{ readonly receipt: InstallReceipt | undefined } | undefined> {
   try {
     const disk = await installer.openDisk(path, 'read')
     try {
-      return await carriesInstallation(disk)
+      return await findInstallation(disk)
     } finally {
       await disk.close()
     }
   } catch {
-    return false
+    return undefined
   }
 }
 

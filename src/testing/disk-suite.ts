@@ -87,4 +87,16 @@ export const diskSuite: readonly DiskCase[] = [
       await disk.close()
     },
   },
+  {
+    name: 'finds no file where there is none, nor a file system',
+    async run(harness) {
+      const disk = await harness.open()
+      const region = { offset: 1_048_576, bytes: 1_048_576 * 32 }
+      await disk.write(region.offset, new Uint8Array(8_192))
+      assert.equal(await disk.readTextFile(region, 'a.json'), undefined)
+      await disk.makeFileSystem(region, { type: 'ext4', label: 'suite' })
+      assert.equal(await disk.readTextFile(region, 'a.json'), undefined)
+      await disk.close()
+    },
+  },
 ]

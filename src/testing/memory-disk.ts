@@ -1,5 +1,6 @@
 import { invariant } from '../core/model/invariant.ts'
 import type { DiskRegion, DiskTarget } from '../core/ports.ts'
+import { readMemoryFileSystem } from './memory-file-systems.ts'
 import type { Loss, PoweredDevice } from './power.ts'
 import { Power } from './power.ts'
 
@@ -97,6 +98,12 @@ export class MemoryDiskTarget implements DiskTarget, PoweredDevice {
     for (const offset of [0, pageBytes])
       await this.write(region.offset + offset, fileSystemMark(type, label, offset))
     await this.flush()
+  }
+
+  async readTextFile(region: DiskRegion, path: string): Promise<string | undefined> {
+    const files = readMemoryFileSystem((at, bytes) => this.peek(region.offset + at, bytes), this.sectorBytes)
+    const found = files?.find((file) => file.path === path)
+    return found && new TextDecoder().decode(found.bytes)
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@ import { tableRegions } from '../../src/core/install/gpt.ts'
 import { repairTable } from '../../src/install/repair-table.ts'
 import { fakeImage } from './support/fake-image.ts'
 import type { FakeFirmware } from './support/medium.ts'
-import { insertMedium, pathOf, writeMagic } from './support/medium.ts'
+import { insertMedium, obedientFirmware, pathOf, writeMagic } from './support/medium.ts'
 import type { MachineContent } from './support/world.ts'
 import { blankMachine, installed, MemoryMachine } from './support/world.ts'
 
@@ -157,4 +157,57 @@ describe('a medium left in an installed machine', () => {
       }
     },
   )
+})
+
+describe('a medium that is to replace an installation', () => {
+  const other = fakeImage({ version: '2' })
+  const cloudConfig = [{ name: '20_medium.yaml', text: '#cloud-config\nhostname: here\n' }]
+
+  it.each([{ reinstall: 'wipe' }, { force: true }])(
+    'does so once, and not at each start: %j',
+    async (block) => {
+      const machine = new MemoryMachine({ ...whole, entries: undefined })
+      const firmware = obedientFirmware()
+      const start = (): ReturnType<typeof insertMedium> =>
+        insertMedium([machine], { image: other, block, cloudConfig, firmware })
+      expect((await start()).outcome).toMatchObject({ kind: 'installed' })
+      const after = new Map(machine.content.pages)
+      for (const handovers of [1, 2]) {
+        const { outcome, said } = await start()
+        expect(outcome).toEqual({ kind: 'boot-installed', disk: pathOf(0) })
+        expect(said).toContain('was installed by this medium')
+        expect(firmware.counter).toBe(handovers)
+      }
+      await expect(start()).rejects.toThrow('it was given back 2 times')
+      expect(machine.content.pages).toEqual(after)
+    },
+  )
+
+  it('does so again with another image or configuration, and where a person asks for it', async () => {
+    const machine = new MemoryMachine({ ...whole, entries: undefined })
+    const block = { reinstall: 'wipe' }
+    const changedConfig = [{ ...cloudConfig[0]!, text: '#cloud-config\nhostname: there\n' }]
+    for (const insertion of [
+      { image: other, cloudConfig },
+      { image, cloudConfig },
+      { image, cloudConfig: changedConfig },
+      { image, cloudConfig: changedConfig, again: true },
+    ]) {
+      const { outcome } = await insertMedium([machine], { block, ...insertion })
+      expect(outcome).toMatchObject({
+        kind: 'installed',
+        receipt: { imageId: insertion.image.manifest.imageId },
+      })
+    }
+  })
+
+  it('does not guess between two installations', async () => {
+    const machines = [new MemoryMachine(whole), new MemoryMachine(whole)]
+    const start = (device: string): ReturnType<typeof insertMedium> =>
+      insertMedium(machines, { image: other, block: { reinstall: 'wipe', device } })
+    await expect(start('auto')).rejects.toMatchObject({ code: 'ERR_DISK_NONE' })
+    expect(machines.map(({ content }) => content.pages)).toEqual([whole.pages, whole.pages])
+    expect((await start(pathOf(1))).outcome).toMatchObject({ kind: 'installed', disk: pathOf(1) })
+    expect(machines[0]!.content.pages).toEqual(whole.pages)
+  })
 })

@@ -20,8 +20,8 @@ import { skipNote } from '../support/skip-note.ts'
 import { createInstaller } from '../../src/components/installer.ts'
 import { partitionNames } from '../../src/core/install/layout.ts'
 import { bless } from '../../src/install/boot-records.ts'
-import { inspectMachine } from '../../src/install/inspect.ts'
-import type { InstallReceipt } from '../../src/install/install-image.ts'
+import { findInstallation, inspectMachine, readTable, regionOf } from '../../src/install/inspect.ts'
+import type { InstallReceipt } from '../../src/core/install/receipt.ts'
 import { installOnPath } from '../../src/install/install-machine.ts'
 import { readInstallOptions } from '../../src/install/install-options.ts'
 import { openImage } from '../../src/install/open-image.ts'
@@ -130,6 +130,21 @@ describe.skipIf(missing.length > 0)(`on a plain file${skipNote(missing.join(', '
     expect(inside('cat /machine-id')).toMatch(/^[0-9a-f]{32}\n$/)
     expect(inside('cat /images.json')).toContain(one.manifest.imageId)
     expect(inside('stat /state')).toContain('Type: directory')
+  })
+
+  it('says on the disk what it was installed from', async () => {
+    const target = await installer.openDisk(disk, 'read')
+    try {
+      const found = await findInstallation(target)
+      expect(found).toEqual({ receipt })
+      expect(receipt?.configDigest).toMatch(/^[0-9a-f]{64}$/)
+      const region = regionOf((await readTable(target))!, partitionNames.config, target)!
+      expect(await target.readTextFile(region, 'machine-id')).toMatch(/^[0-9a-f]{32}\n$/)
+      expect(await target.readTextFile(region, 'nothing.json')).toBeUndefined()
+      expect(await target.readTextFile({ ...region, offset: 0 }, 'machine-id')).toBeUndefined()
+    } finally {
+      await target.close()
+    }
   })
 
   it('upgrades from an archive into the other slot', async () => {

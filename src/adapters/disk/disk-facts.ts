@@ -32,7 +32,7 @@ export type ProbedSignatures = readonly string[] | undefined
 const tableKinds = new Set(['gpt', 'dos', 'PMBR', 'mac', 'bsd', 'sun', 'sgi', 'atari'])
 
 /**
- * Facts of every whole block device. `hasInstallation` is left false: it takes a look at the table itself.
+ * Facts of every whole block device. `hasInstallation` and `receipt` are left out: they take a look at the disk's content.
  * Throws ERR_PROGRAM, ERR_DISK_NONE.
  */
 export async function readDiskFacts(run: RunProgram): Promise<readonly DiskFacts[]> {
@@ -90,6 +90,7 @@ export function factsOf(
     table,
     partitions: partitions.map(({ partlabel }) => partlabel ?? ''),
     hasInstallation: false,
+    receipt: undefined,
   }
 }
 

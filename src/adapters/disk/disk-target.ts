@@ -113,6 +113,15 @@ class FileDiskTarget implements DiskTarget {
     await this.flush()
   }
 
+  readTextFile(region: DiskRegion, path: string): Promise<string | undefined> {
+    return guarded(this.path, async () => {
+      // Catastrophic mode leaves the bitmaps alone: one file is wanted of what may be a disk of any size.
+      const place = `${this.path}?offset=${region.offset}`
+      const { exitCode, stdout } = await this.#run(['debugfs', '-c', '-R', `cat /${path}`, place])
+      return exitCode === 0 && stdout !== '' ? stdout : undefined
+    })
+  }
+
   close(): Promise<void> {
     return this.#file.close()
   }

@@ -67,7 +67,7 @@ export const installSchema: z.ZodType<InstallBlock | undefined> = z
       .describe('Partitions.'),
     'extra-partitions': anything('More partitions.'),
     'no-format': flag('Keep the partitions.'),
-    force: flag('Install although there is a system.'),
+    force: flag('Install although there is a system: the same as `reinstall: wipe`.'),
     encrypted_partitions: texts('Labels of partitions that are encrypted.'),
     skip_copy_kcrypt_plugin: flag('Leave out the encryption plug-in.'),
     grub_options: variables('Variables of the boot loader.'),
@@ -83,7 +83,7 @@ export const installSchema: z.ZodType<InstallBlock | undefined> = z
     wipe: oneOf(['none', 'foreign'], 'What may be overwritten: `foreign` means data of other systems.'),
     reinstall: oneOf(
       ['never', 'wipe'],
-      'What to do with an installation of muster: leave and boot it, or replace it.',
+      'What to do with an installation of muster: leave and boot it, or replace it, once for each image and configuration of a medium.',
     ),
     nousers: flag('Install although no user is declared.'),
     ssh_hardening: flag('A stricter SSH server.'),

@@ -1,3 +1,6 @@
+import type { InstallOrigin, InstallReceipt } from './receipt.ts'
+import { isFrom } from './receipt.ts'
+
 // Which disk an unattended installation takes. Pure, and fails closed: what is not known to be ours or empty stays.
 
 /** What is known of one whole block device. */
@@ -32,6 +35,8 @@ export interface DiskFacts {
   readonly partitions: readonly string[]
   /** Has the table of a muster installation, and nothing else where a table lies. */
   readonly hasInstallation: boolean
+  /** What that installation is from, where it can be read. */
+  readonly receipt: InstallReceipt | undefined
 }
 
 /** What may be overwritten beside empty disks. */
@@ -45,7 +50,7 @@ export type WipePolicy =
 export type ReinstallPolicy =
   /** Leave it alone, and boot it. */
   | 'never'
-  /** Install over it: `/config` and data go. */
+  /** Install over it, unless this very medium made it: `/config` and data go. */
   | 'wipe'
 
 export interface DiskWishes {
@@ -54,6 +59,8 @@ export interface DiskWishes {
   readonly minimumBytes: number
   readonly wipe: WipePolicy
   readonly reinstall: ReinstallPolicy
+  /** What would be installed. Where that is installed already, `reinstall` was done. Undefined: do it however often. */
+  readonly medium: InstallOrigin | undefined
 }
 
 /** One row of the table that is shown and logged. */
@@ -87,15 +94,13 @@ const transportRank: readonly (readonly string[])[] = [
 export function chooseDisk(disks: readonly DiskFacts[], wishes: DiskWishes): DiskChoice {
   const table = rankDisks(disks, wishes)
   if (wishes.device !== 'auto') return chooseNamed(table, wishes)
-  const installed = table.filter(({ content, disk }) => content === 'muster' && !isUnusable(disk, wishes))
-  if (installed.length > 0 && wishes.reinstall === 'never') {
-    const disk = installed[0]!.disk
-    return { kind: 'boot-installed', disk, table, reason: `${nameOf(disk)} carries an installation` }
-  }
+  const installed = table.find((row) => staysInstalled(row, wishes))
+  if (installed !== undefined) return bootInstalled(table, installed.disk, wishes)
   const best = table.find(({ eligible }) => eligible)
-  const wipeable = table.filter(({ eligible, content }) => eligible && content === 'foreign')
-  if (best?.content === 'foreign' && wipeable.length > 1) {
-    const reason = `${wipeable.length} disks hold data and may be wiped: name the one that is meant`
+  const alike = table.filter(({ eligible, content }) => eligible && content === best?.content)
+  if (best !== undefined && best.content !== 'empty' && alike.length > 1) {
+    const what = best.content === 'muster' ? 'carry an installation' : 'hold data'
+    const reason = `${alike.length} disks ${what} and may be wiped: name the one that is meant`
     return { kind: 'none', cause: 'ambiguous', table, reason }
   }
   if (best !== undefined) return { kind: 'install', disk: best.disk, table, reason: best.reason }
@@ -138,12 +143,29 @@ function chooseNamed(table: readonly RankedDisk[], wishes: DiskWishes): DiskChoi
   const named = found[0]
   if (named === undefined) return no('no-disk', `${wishes.device} is no disk of this machine`)
   const { disk, content, eligible, reason } = named
+  if (staysInstalled(named, wishes)) return bootInstalled(table, disk, wishes)
   if (eligible) return { kind: 'install', disk, table, reason: `${wishes.device} is configured; ${reason}` }
-  if (content === 'muster' && wishes.reinstall === 'never' && !isUnusable(disk, wishes)) {
-    return { kind: 'boot-installed', disk, table, reason: `${nameOf(disk)} carries an installation` }
-  }
   const holdsData = content === 'foreign' && !isUnusable(disk, wishes) && wishes.wipe !== 'foreign'
   return no(holdsData ? 'has-data' : 'unsafe', `${wishes.device}: ${reason}`)
+}
+
+/** Whether a disk carries an installation that is to be started, not replaced. */
+function staysInstalled({ content, disk }: RankedDisk, wishes: DiskWishes): boolean {
+  if (content !== 'muster' || isUnusable(disk, wishes) !== undefined) return false
+  return wishes.reinstall === 'never' || isDone(disk, wishes)
+}
+
+/** Whether the disk carries what this medium would install on it. */
+function isDone({ receipt }: DiskFacts, { medium }: DiskWishes): boolean {
+  return medium !== undefined && isFrom(receipt, medium)
+}
+
+function bootInstalled(table: readonly RankedDisk[], disk: DiskFacts, wishes: DiskWishes): DiskChoice {
+  const reason =
+    wishes.reinstall === 'wipe'
+      ? `${nameOf(disk)} was installed by this medium, with this configuration: it is not replaced again`
+      : `${nameOf(disk)} carries an installation`
+  return { kind: 'boot-installed', disk, table, reason }
 }
 
 /** An installation has nothing on the device itself: whatever is seen there came later, and the table is left of before. */
@@ -162,6 +184,7 @@ function refusalOf(disk: DiskFacts, content: RankedDisk['content'], wishes: Disk
     return `has ${gibibytes(disk.sizeBytes)}, needs ${gibibytes(wishes.minimumBytes)}`
   }
   if (content === 'muster' && wishes.reinstall === 'never') return 'carries an installation of muster'
+  if (content === 'muster' && isDone(disk, wishes)) return 'carries what this medium has installed'
   if (content !== 'foreign') return undefined
   const found = [...disk.signatures, ...(disk.table === '' ? [] : [`a ${disk.table} table`])].join(', ')
   if (wishes.wipe !== 'foreign') return `holds ${found}`

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { DiskFacts, DiskWishes } from '../../../src/core/install/disk-choice.ts'
+import type { InstallReceipt } from '../../../src/core/install/receipt.ts'
 import { chooseDisk } from '../../../src/core/install/disk-choice.ts'
 
 const gibibyte = 2 ** 30
@@ -24,6 +25,7 @@ const empty: DiskFacts = {
   table: '',
   partitions: [],
   hasInstallation: false,
+  receipt: undefined,
 }
 const disk = (path: string, facts: Partial<DiskFacts> = {}): DiskFacts => ({
   ...empty,
@@ -31,8 +33,24 @@ const disk = (path: string, facts: Partial<DiskFacts> = {}): DiskFacts => ({
   aliases: [`/dev/disk/by-id/${path.slice(5)}`],
   ...facts,
 })
-const wishes: DiskWishes = { device: 'auto', minimumBytes: 8 * gibibyte, wipe: 'none', reinstall: 'never' }
+const wishes: DiskWishes = {
+  device: 'auto',
+  minimumBytes: 8 * gibibyte,
+  wipe: 'none',
+  reinstall: 'never',
+  medium: undefined,
+}
 const installed: Partial<DiskFacts> = { table: 'gpt', partitions: ['muster-esp'], hasInstallation: true }
+const receipt: InstallReceipt = {
+  format: 1,
+  version: '1',
+  imageId: '',
+  epoch: 1,
+  diskId: '',
+  installer: '',
+  fingerprint: '',
+  configDigest: undefined,
+}
 const foreign: Partial<DiskFacts> = { table: 'gpt', partitions: ['data'] }
 
 describe('chooseDisk', () => {
@@ -132,6 +150,37 @@ describe('chooseDisk', () => {
       disk: { path: '/dev/sda' },
     })
     expect(chooseDisk(disks, { ...wishes, device: '/dev/sda' })).toMatchObject({ kind: 'boot-installed' })
+  })
+
+  it('does not guess which of two installations may be replaced', () => {
+    const disks = [disk('/dev/sda', installed), disk('/dev/sdb', installed), disk('/dev/sdc')]
+    const policy = { ...wishes, reinstall: 'wipe' } as const
+    expect(chooseDisk(disks, policy)).toMatchObject({ kind: 'none', cause: 'ambiguous' })
+    expect(chooseDisk(disks, { ...policy, device: '/dev/sdb' })).toMatchObject({
+      kind: 'install',
+      disk: { path: '/dev/sdb' },
+    })
+    expect(chooseDisk([disks[0]!, disks[2]!], policy)).toMatchObject({
+      kind: 'install',
+      disk: { path: '/dev/sda' },
+    })
+  })
+
+  it('boots what this very medium has installed, and replaces it once only', () => {
+    const medium = { imageId: 'a'.repeat(64), configDigest: 'c' }
+    const own = { ...installed, receipt: { ...receipt, ...medium } }
+    const policy = { ...wishes, reinstall: 'wipe', medium } as const
+    for (const device of ['auto', '/dev/sdb']) {
+      // Beside another installation as well: that one is not for this medium to replace any more.
+      const disks = [disk('/dev/sda', installed), disk('/dev/sdb', own), disk('/dev/sdc')]
+      const choice = chooseDisk(disks, { ...policy, device })
+      expect(choice).toMatchObject({ kind: 'boot-installed', disk: { path: '/dev/sdb' } })
+      expect(choice.reason).toContain('this medium')
+    }
+    const [other] = [disk('/dev/sda', { ...installed, receipt: { ...own.receipt, configDigest: 'd' } })]
+    expect(chooseDisk([other], policy)).toMatchObject({ kind: 'install' })
+    expect(chooseDisk([disk('/dev/sda', own)], { ...policy, medium: undefined }).kind).toBe('install')
+    expect(chooseDisk([disk('/dev/sda', { ...own, signatures: ['ext4'] })], policy).kind).toBe('none')
   })
 
   it('prefers the quicker connection, then the smallest that fits, then the name that stays', () => {

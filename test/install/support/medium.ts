@@ -31,6 +31,8 @@ export interface Insertion {
   readonly block?: Readonly<Record<string, unknown>>
   readonly cloudConfig?: readonly CloudConfigFile[]
   readonly firmware?: FakeFirmware
+  /** A person asked for it: `muster install --force`. */
+  readonly again?: boolean
 }
 
 /** The disks of a machine by their paths: `/dev/vda`, `/dev/vdb`, … */
@@ -39,7 +41,7 @@ export const pathOf = (index: number): string => `/dev/vd${String.fromCharCode(9
 /** Starts the medium: what came of it, and what it said. Throws what `installMachine` throws. */
 export async function insertMedium(
   machines: readonly MemoryMachine[],
-  { image, block = {}, cloudConfig = [], firmware = obedientFirmware() }: Insertion,
+  { image, block = {}, cloudConfig = [], firmware = obedientFirmware(), again = false }: Insertion,
 ): Promise<{ readonly outcome: InstallOutcome; readonly said: string }> {
   const said: string[] = []
   const installer: Partial<InstallerComponents> = {
@@ -62,6 +64,7 @@ export async function insertMedium(
     source: 'memory:',
     verify: verifySignature,
     cloudConfig,
+    again,
     dryRun: false,
     onProgress: () => undefined,
     say: (line) => void said.push(line),
@@ -118,5 +121,6 @@ export function probedFacts(disk: MemoryDiskTarget, path: string): DiskFacts {
     table,
     partitions: isProtective ? (first?.partitions ?? []).map(({ name }) => name) : [],
     hasInstallation: false,
+    receipt: undefined,
   }
 }

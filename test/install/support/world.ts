@@ -11,7 +11,7 @@ import type { DiskRegion, ImageSource } from '../../../src/core/ports.ts'
 import { installImage } from '../../../src/install/install-image.ts'
 import type { InstallInit } from '../../../src/install/install-image.ts'
 import type { InstalledComponents } from '../../../src/install/inspect.ts'
-import { carriesInstallation, readTable, regionOf } from '../../../src/install/inspect.ts'
+import { findInstallation, readTable, regionOf } from '../../../src/install/inspect.ts'
 import { repairTable } from '../../../src/install/repair-table.ts'
 import { openImage } from '../../../src/install/open-image.ts'
 import type { OpenImage } from '../../../src/install/open-image.ts'
@@ -160,7 +160,7 @@ export async function modelOf(content: MachineContent, images: readonly FakeImag
   const isSeen = async (): Promise<boolean> => isProtectiveMbr(await disk.read(0, disk.sectorBytes))
   if (!(await isSeen())) await repairTable(disk)
   const table = await readTable(disk)
-  if (table === undefined || !(await carriesInstallation(disk))) return nothing
+  if (table === undefined || (await findInstallation(disk)) === undefined) return nothing
   if (!(await isSeen())) return { ...nothing, hasTable: true }
   const at = (name: string): number => regionOf(table, name, disk)!.offset
   const filesOf = (name: string): ReturnType<typeof readMemoryFileSystem> =>
