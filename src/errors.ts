@@ -302,7 +302,7 @@ const catalogue = {
   },
   ERR_INSTALL_UNSUPPORTED: {
     message: 'The configuration asks for what this installer cannot do: {detail}.',
-    hint: 'Remove these keys; docs/configuration.md says what is read. Nothing was written.',
+    hint: 'Change or remove these keys; docs/configuration.md says what is read. Nothing was written.',
     exitCode: 4,
   },
   ERR_IMAGE_SOURCE: {

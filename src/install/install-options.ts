@@ -142,26 +142,51 @@ function readExtra(value: unknown, no: Refuse): readonly ExtraPartition[] {
     no('extra-partitions', 'must be a list')
     return []
   }
+  const names: (string | undefined)[] = []
   return value.map((entry: unknown, index): ExtraPartition => {
     const key = `extra-partitions.${index}`
-    const partition = isObject(entry) ? entry : {}
-    const [name, label, fs] = [textOf(partition['name']), textOf(partition['label']), textOf(partition['fs'])]
-    const bytes = bytesOf(partition['size'])
-    for (const other of Object.keys(partition)) {
+    const given = isObject(entry) ? entry : {}
+    const [name, label, fs] = [textOf(given['name']), textOf(given['label']), textOf(given['fs'])]
+    const bytes = bytesOf(given['size'])
+    for (const other of Object.keys(given)) {
       if (!['name', 'label', 'fs', 'size'].includes(other)) no(`${key}.${other}`, 'is not supported')
     }
     if (name === undefined || name.startsWith('muster-') || name.length > 36) {
       no(`${key}.name`, 'must be there, of at most 36 characters, and not begin with `muster-`')
     }
+    // Each is found by its name when its file system is made.
+    const same = name === undefined ? -1 : names.indexOf(name)
+    names.push(name)
+    if (same >= 0) no(`${key}.name`, `is that of extra-partitions.${same}: each needs a name of its own`)
     if (bytes === undefined) no(`${key}.size`, 'must be there: what is left belongs to muster-persistent')
     if (fs !== undefined && fs !== 'ext4' && fs !== 'vfat') no(`${key}.fs`, 'must be `ext4` or `vfat`')
-    return {
+    const partition: ExtraPartition = {
       name: name ?? '',
       bytes: bytes ?? 0,
       fileSystem: fs === 'ext4' || fs === 'vfat' ? fs : undefined,
       label: label ?? name ?? '',
     }
+    checkFileSystem(key, partition, no)
+    return partition
   })
+}
+
+/** mkfs.vfat takes no others, and no space at the beginning. */
+const vfatLabel = /^(?! )[A-Za-z0-9 _$%'@~!(){}^#&-]{0,11}$/
+/** FAT counts its sectors of 512 bytes in 32 bits. */
+const vfatBytesMax = 2 ** 41
+const ext4LabelBytesMax = 16
+
+/** What mkfs would refuse or cut only when the disk is erased already. */
+function checkFileSystem(key: string, { fileSystem, label, bytes }: ExtraPartition, no: Refuse): void {
+  const otherwise = '(where there is none, the name is the label)'
+  if (fileSystem === 'vfat' && !vfatLabel.test(label)) {
+    no(`${key}.label`, `must have at most 11 characters that a label on vfat may have ${otherwise}`)
+  }
+  if (fileSystem === 'vfat' && bytes >= vfatBytesMax) no(`${key}.size`, 'must be below 2 TiB for vfat')
+  if (fileSystem === 'ext4' && Buffer.byteLength(label) > ext4LabelBytesMax) {
+    no(`${key}.label`, `must have at most ${ext4LabelBytesMax} bytes for ext4 ${otherwise}`)
+  }
 }
 
 /** MiB as Kairos has them; 0 means: what suits. */

@@ -347,4 +347,41 @@ describe('the configuration of an installation', () => {
   ])('names what it cannot do: %j', (block, key) => {
     expect(readInstallOptions(block).faults.map(({ path }) => path)).toEqual([`install.${key}`])
   })
+
+  const extra = (...partitions: readonly object[]): readonly string[] =>
+    readInstallOptions({
+      'extra-partitions': partitions.map((each) => ({ size: 1, ...each })),
+    }).faults.map(({ path, message }) => `${path} ${message}`)
+
+  it.each([
+    [{ name: 'x', fs: 'vfat', label: 'TWELVE-CHARS' }, 'label', '11 characters'],
+    // Without a label the name is one.
+    [{ name: 'twelve-chars', fs: 'vfat' }, 'label', '11 characters'],
+    [{ name: 'x', fs: 'vfat', label: 'A.B' }, 'label', '11 characters'],
+    [{ name: 'x', fs: 'vfat', label: ' A' }, 'label', '11 characters'],
+    [{ name: 'x', fs: 'vfat', label: 'Ä' }, 'label', '11 characters'],
+    [{ name: 'x', fs: 'ext4', label: 'seventeen-letters' }, 'label', '16 bytes'],
+    [{ name: 'seventeen-letters', fs: 'ext4' }, 'label', '16 bytes'],
+    [{ name: 'x', fs: 'ext4', label: 'ää-ää-ää-ää' }, 'label', '16 bytes'],
+    [{ name: 'muster-persistent', fs: 'ext4', label: 'x' }, 'name', 'muster-'],
+    [{ name: 'x', size: 3 * 2 ** 20, fs: 'vfat' }, 'size', '2 TiB'],
+  ])('names what a tool would refuse when the disk is erased: %j', (partition, key, why) => {
+    const faults = extra(partition)
+    expect(faults).toHaveLength(1)
+    expect(faults[0]).toContain(`install.extra-partitions.0.${key} `)
+    expect(faults[0]).toContain(why)
+  })
+
+  it('names each partition that has the name of one before it', () => {
+    const faults = extra({ name: 'data', fs: 'ext4' }, { name: 'other' }, { name: 'data', fs: 'vfat' })
+    expect(faults).toEqual([
+      'install.extra-partitions.2.name is that of extra-partitions.0: each needs a name of its own',
+    ])
+  })
+
+  it('takes the longest labels, and any name where there is no file system', () => {
+    const vfat = { name: 'a', fs: 'vfat', label: "ELEVEN-'X Y" }
+    const ext4 = { name: 'b', fs: 'ext4', label: 'sixteen-letters.' }
+    expect(extra(vfat, ext4, { name: 'a name that is longer than labels' })).toEqual([])
+  })
 })
