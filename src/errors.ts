@@ -290,6 +290,11 @@ const catalogue = {
     hint: 'Check the disk and its cable. An installation that was cut short counts as none and starts again from the medium.',
     exitCode: 1,
   },
+  ERR_DISK_BUSY: {
+    message: 'The disk {disk} is in use: {detail}.',
+    hint: 'Something has mounted or holds it or a partition of it (`lsblk`), or another installation runs. An installation that was cut short counts as none.',
+    exitCode: 1,
+  },
   ERR_DISK_TOO_SMALL: {
     message: 'The image does not fit on {disk}: {detail} ({size} bytes, {needed} are needed).',
     hint: 'Take a larger disk, or set smaller sizes under `install.partitions`. Nothing was written.',

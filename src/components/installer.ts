@@ -11,6 +11,7 @@ import type { DiskFacts } from '../core/install/disk-choice.ts'
 import type { VerifySignature } from '../core/install/manifest.ts'
 import type {
   BootEntries,
+  DiskMode,
   DiskTarget,
   FileSystemImages,
   Firmware,
@@ -28,7 +29,8 @@ export interface InstallerComponents {
   readonly firmware: Firmware
   /** Facts of every disk; `hasInstallation` is not among what they know. */
   readDisks(): Promise<readonly DiskFacts[]>
-  openDisk(path: string, mode: 'read' | 'write'): Promise<DiskTarget>
+  /** Throws ERR_DISK, ERR_DISK_BUSY. */
+  openDisk(path: string, mode: DiskMode): Promise<DiskTarget>
   openSource(reference: string): Promise<ImageSource>
   readKeys(paths: readonly string[]): Promise<VerifySignature>
   openEntries(directory: string, options: { readonly dropCaches: boolean }): BootEntries

@@ -175,6 +175,14 @@ export interface DiskRegion {
   readonly bytes: number
 }
 
+/** What a disk is opened for. A plain file is nobody's: there `claim` is `write`. */
+export type DiskMode =
+  | 'read'
+  /** Beside whatever uses it: for the system that runs from this disk. */
+  | 'write'
+  /** As its only user: refused where it, or a partition of it, is mounted or held, and keeps others from that until it is closed. */
+  | 'claim'
+
 /** Port: a whole disk, or a plain file that stands for one. Throws ERR_DISK when it fails or vanishes. */
 export interface DiskTarget {
   readonly path: string

@@ -55,7 +55,7 @@ export type InstallOutcome =
 
 /**
  * Chooses a disk, checks the image's signature, and installs; or gives a machine that is installed back to its disk.
- * Throws what `installImage` throws, ERR_DISK_NONE, ERR_ALREADY_INSTALLED.
+ * Throws what `installImage` throws, ERR_DISK_NONE, ERR_DISK_BUSY, ERR_ALREADY_INSTALLED.
  */
 export async function installMachine(
   installer: InstallerComponents,
@@ -112,7 +112,7 @@ async function installOn(
   image: OpenImage,
   { options, cloudConfig, onProgress }: Pick<InstallMachineInit, 'options' | 'cloudConfig' | 'onProgress'>,
 ): Promise<InstallReceipt> {
-  const disk = await installer.openDisk(path, 'write')
+  const disk = await installer.openDisk(path, 'claim')
   try {
     return await installImage(
       { disk, image, fileSystems: installer.fileSystems },
@@ -181,7 +181,7 @@ function register(installer: InstallerComponents, disk: string): Promise<boolean
 }
 
 async function makeWhole(installer: InstallerComponents, path: string): Promise<boolean> {
-  const disk = await installer.openDisk(path, 'write')
+  const disk = await installer.openDisk(path, 'claim')
   try {
     return await repairTable(disk)
   } finally {

@@ -36,7 +36,27 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
+/** A loop device over a new file; empty where the kernel gives none. */
+function attachLoop(path: string): string {
+  const file = openSync(path, 'w')
+  ftruncateSync(file, sizeBytes)
+  closeSync(file)
+  const { status, stdout } = spawnSync('losetup', ['--find', '--show', path], { encoding: 'utf8' })
+  return status === 0 ? stdout.trim() : ''
+}
+
+/** Whether this machine has loop devices, and leave to use them. */
+function canAttachLoops(): boolean {
+  const scratch = mkdtempSync(join(tmpdir(), 'muster-loop-'))
+  const device = attachLoop(join(scratch, 'disk'))
+  if (device !== '') spawnSync('losetup', ['--detach', device])
+  rmSync(scratch, { recursive: true })
+  return device !== ''
+}
+
 describe('port DiskTarget', () => {
+  const hasLoops = canAttachLoops()
+
   const hasTools = spawnSync('mke2fs', ['-V']).status === 0
   describe.skipIf(!hasTools)(`a plain file${skipNote(hasTools ? '' : 'no mke2fs here')}`, () => {
     const open = async (): Promise<Awaited<ReturnType<typeof openDiskTarget>>> => {
@@ -54,6 +74,33 @@ describe('port DiskTarget', () => {
       const disk = new MemoryDiskTarget({ sizeBytes })
       disk.close = async () => undefined
       await expect(run({ open: async () => disk })).resolves.toBeUndefined()
+    })
+  })
+
+  describe.skipIf(!hasLoops)(`a block device${skipNote(hasLoops ? '' : 'no loop devices here')}`, () => {
+    let device = ''
+    const open = (mode: 'read' | 'write' | 'claim'): ReturnType<typeof openDiskTarget> =>
+      openDiskTarget({ run: runProgram }, device, { mode })
+    beforeEach(() => {
+      device = attachLoop(join(directory, 'disk'))
+    })
+    afterEach(() => void spawnSync('losetup', ['--detach', device]))
+
+    it.each(diskSuite)('$name', ({ run }) =>
+      expect(run({ open: () => open('claim') })).resolves.toBeUndefined(),
+    )
+
+    it('is claimed by one only, and by none while it is in use', async () => {
+      const first = await open('claim')
+      await expect(open('claim')).rejects.toMatchObject({ code: 'ERR_DISK_BUSY', details: { disk: device } })
+      // The system that runs from a disk looks at it and writes beside itself.
+      for (const mode of ['read', 'write'] as const) await (await open(mode)).close()
+      const region = { offset: 1_048_576, bytes: 32 * 1_048_576 }
+      await first.makeFileSystem(region, { type: 'ext4', label: 'a' })
+      await first.makeFileSystem(region, { type: 'vfat', label: 'A' })
+      await expect(open('claim')).rejects.toMatchObject({ code: 'ERR_DISK_BUSY' })
+      await first.close()
+      await (await open('claim')).close()
     })
   })
 

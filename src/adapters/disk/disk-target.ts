@@ -1,7 +1,8 @@
+import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { open, readFile, realpath } from 'node:fs/promises'
+import { open, readFile, realpath, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
-import type { DiskRegion, DiskTarget, RunProgram } from '../../core/ports.ts'
+import type { DiskMode, DiskRegion, DiskTarget, RunProgram } from '../../core/ports.ts'
 import { MusterError } from '../../errors.ts'
 import { mke2fsCommand } from './mke2fs.ts'
 
@@ -9,27 +10,52 @@ import { mke2fsCommand } from './mke2fs.ts'
 const makeTimeoutMs = 10 * 60_000
 
 export interface DiskTargetOptions {
-  readonly mode: 'read' | 'write'
+  readonly mode: DiskMode
 }
 
-/** Port `DiskTarget` on a block device or a plain file. Throws ERR_DISK. */
+/** Port `DiskTarget` on a block device or a plain file. Throws ERR_DISK, and ERR_DISK_BUSY where a claim is refused. */
 export async function openDiskTarget(
   { run }: { readonly run: RunProgram },
   path: string,
   { mode }: DiskTargetOptions,
 ): Promise<DiskTarget> {
-  const file = await guarded(path, () => open(path, mode === 'read' ? 'r' : 'r+'))
+  const isDevice = await guarded(path, async () => (await stat(path)).isBlockDevice())
+  const claim = isDevice && mode === 'claim' ? await claimDevice(path) : undefined
+  let file: FileHandle | undefined
   try {
-    const status = await file.stat()
-    const isDevice = status.isBlockDevice()
+    file = await guarded(path, () => open(path, mode === 'read' ? 'r' : 'r+'))
+    const { size } = await file.stat()
     const geometry = isDevice
       ? await guarded(path, () => readGeometry(path))
-      : { sizeBytes: status.size, sectorBytes: 512 }
-    return new FileDiskTarget(file, path, isDevice, geometry, run)
+      : { sizeBytes: size, sectorBytes: 512 }
+    return new FileDiskTarget(file, path, { isDevice, claim, geometry }, run)
   } catch (error) {
-    await file.close()
+    await file?.close()
+    await claim?.close()
     throw error
   }
+}
+
+/**
+ * Makes a device ours alone: the kernel refuses it where the device or a partition of it is mounted or held, and refuses
+ * others as long as the handle is open. Only to read, so that nobody takes its end for a change of the disk.
+ */
+async function claimDevice(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_EXCL)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const details = { disk: path, detail: message }
+    throw new MusterError(code === 'EBUSY' ? 'ERR_DISK_BUSY' : 'ERR_DISK', details, { cause: error })
+  }
+}
+
+/** What was found out of a disk when it was opened. */
+interface OpenedDisk {
+  readonly isDevice: boolean
+  /** Open as long as the disk is ours alone. */
+  readonly claim: FileHandle | undefined
+  readonly geometry: { readonly sizeBytes: number; readonly sectorBytes: number }
 }
 
 class FileDiskTarget implements DiskTarget {
@@ -38,20 +64,16 @@ class FileDiskTarget implements DiskTarget {
   readonly sectorBytes: number
   readonly #file: FileHandle
   readonly #isDevice: boolean
+  #claim: FileHandle | undefined
   readonly #run: RunProgram
 
-  constructor(
-    file: FileHandle,
-    path: string,
-    isDevice: boolean,
-    geometry: { readonly sizeBytes: number; readonly sectorBytes: number },
-    run: RunProgram,
-  ) {
+  constructor(file: FileHandle, path: string, { isDevice, claim, geometry }: OpenedDisk, run: RunProgram) {
     this.path = path
     this.sizeBytes = geometry.sizeBytes
     this.sectorBytes = geometry.sectorBytes
     this.#file = file
     this.#isDevice = isDevice
+    this.#claim = claim
     this.#run = run
   }
 
@@ -93,7 +115,7 @@ class FileDiskTarget implements DiskTarget {
   ): Promise<void> {
     await this.flush()
     const kibibytes = Math.floor(region.bytes / 1_024)
-    await guarded(this.path, () =>
+    await this.#unclaimed(() =>
       this.#tool(
         type === 'ext4'
           ? [...mke2fsCommand(label, this.sectorBytes, `offset=${region.offset}`), this.path, `${kibibytes}k`]
@@ -122,8 +144,18 @@ class FileDiskTarget implements DiskTarget {
     })
   }
 
-  close(): Promise<void> {
-    return this.#file.close()
+  async close(): Promise<void> {
+    await this.#file.close()
+    await this.#claim?.close()
+  }
+
+  /** Lets a program have the disk that claims it itself, as every mkfs does. */
+  async #unclaimed(work: () => Promise<void>): Promise<void> {
+    const isClaimed = this.#claim !== undefined
+    await this.#claim?.close()
+    this.#claim = undefined
+    await guarded(this.path, work)
+    if (isClaimed) this.#claim = await claimDevice(this.path)
   }
 
   async #tool(argv: readonly string[]): Promise<void> {
