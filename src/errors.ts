@@ -404,8 +404,8 @@ const catalogue = {
     exitCode: 1,
   },
   ERR_RESET_NO_MEDIUM: {
-    message: 'No medium is there that could install this machine again.',
-    hint: 'Attach the medium first, or use `--force` where it comes later or by another way. Nothing was changed.',
+    message: 'No medium is there that would install this machine again: {detail}.',
+    hint: 'Attach a medium of muster whose own configuration says `install.auto: true`, or use `--force` where it comes later or by another way. Nothing was changed.',
     exitCode: 1,
   },
 } as const satisfies Record<string, CatalogueEntry>

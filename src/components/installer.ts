@@ -7,6 +7,7 @@ import { createFileSystems } from '../adapters/disk/file-systems.ts'
 import { runProgram } from '../adapters/exec.ts'
 import { readImageKeys } from '../adapters/image-source/image-keys.ts'
 import { openImageSource } from '../adapters/image-source/image-source.ts'
+import { readMediumFile } from '../adapters/image-source/medium-file.ts'
 import type { DiskFacts } from '../core/install/disk-choice.ts'
 import type { VerifySignature } from '../core/install/manifest.ts'
 import type {
@@ -31,6 +32,8 @@ export interface InstallerComponents {
   readDisks(): Promise<readonly DiskFacts[]>
   /** Throws ERR_DISK, ERR_DISK_BUSY. */
   openDisk(path: string, mode: DiskMode): Promise<DiskTarget>
+  /** A file of a medium of ours; undefined where there is none of at most `bytesMax` bytes. */
+  readMedium(path: string, name: string, bytesMax: number): Uint8Array | undefined
   openSource(reference: string): Promise<ImageSource>
   readKeys(paths: readonly string[]): Promise<VerifySignature>
   openEntries(directory: string, options: { readonly dropCaches: boolean }): BootEntries
@@ -46,6 +49,7 @@ export function createInstaller(): InstallerComponents {
     firmware: createFirmware({ run }, { variables: '/sys/firmware/efi/efivars' }),
     readDisks: () => readDiskFacts(run),
     openDisk: (path, mode) => openDiskTarget({ run }, path, { mode }),
+    readMedium: readMediumFile,
     openSource: openImageSource,
     readKeys: readImageKeys,
     openEntries: (directory, { dropCaches }) => createBootEntries({ directory, dropCaches }),

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { InstallerComponents } from '../components/installer.ts'
 import { createInstaller } from '../components/installer.ts'
 import type { AgentConfig, Diagnostic } from '../config/index.ts'
 import { readConfig } from '../config/index.ts'
@@ -20,6 +21,7 @@ import type { InstallOptions } from './install-options.ts'
 import { readInstallOptions } from './install-options.ts'
 import { architectureOfMachine, openInstalled, readRelease, readRunningSystem } from './machine-facts.ts'
 import { openImage } from './open-image.ts'
+import { requireMedium } from './require-medium.ts'
 import type { ResetLevel } from './reset.ts'
 import { hasEtcdData, orderReset } from './reset.ts'
 import type { OnProgress } from './steps.ts'
@@ -254,22 +256,31 @@ export interface ResetRequest {
 }
 
 /**
- * Asks for a reset at the next boot. Throws ERR_RESET_MEMBER where that would take etcd data away that may still be
- * somebody's, ERR_RESET_NO_MEDIUM where nothing could install the machine again.
+ * Whether a reset could be asked for, before a machine leaves its cluster for it. Throws ERR_NOT_INSTALLED, and
+ * ERR_RESET_NO_MEDIUM where nothing could install the machine again.
  */
-export async function runReset({ root, level, left, force }: ResetRequest): Promise<void> {
+export async function checkReset(
+  { root, level, force }: Omit<ResetRequest, 'left'>,
+  installer: InstallerComponents = createInstaller(),
+): Promise<void> {
   const running = await readRunningSystem(root)
   if (running?.boot.mode !== 'installed') {
     throw new MusterError('ERR_NOT_INSTALLED', { detail: 'a reset is asked for on the running system' })
   }
-  const installer = createInstaller()
+  if (level === 'reinstall' && !force) await requireMedium(installer)
+}
+
+/**
+ * Asks for a reset at the next boot. Throws what `checkReset` throws, and ERR_RESET_MEMBER where that would take etcd data away
+ * that may still be somebody's.
+ */
+export async function runReset(
+  { root, level, left, force }: ResetRequest,
+  installer: InstallerComponents = createInstaller(),
+): Promise<void> {
   if (level !== 'soft' && !left && !force && (await hasEtcdData(root)))
     throw new MusterError('ERR_RESET_MEMBER', { level })
-  if (level === 'reinstall' && !force) {
-    const disks = await installer.readDisks()
-    if (!disks.some(({ signatures }) => signatures.includes('iso9660')))
-      throw new MusterError('ERR_RESET_NO_MEDIUM')
-  }
+  await checkReset({ root, level, force }, installer)
   await orderReset(installer, root, { level, left })
 }
 

@@ -192,6 +192,10 @@ describe.skipIf(missing.length > 0)(`verbs over disks${skipNote(missing.join(', 
       code: 1,
       stderr: expect.stringContaining('etcd member'),
     })
+    // Before anybody is told that the machine leaves.
+    const reinstall = await muster(['reset', '--level', 'reinstall', '--root', root])
+    expect(reinstall).toMatchObject({ code: 1, stderr: expect.stringContaining('No medium is there') })
+    expect(reinstall.stderr).not.toContain('was not left')
     expect((await muster(['reset', '--level', 'factory', '--force', '--root', root])).code).toBe(0)
     expect(JSON.parse(readFileSync(flag, 'utf8'))).toMatchObject({ level: 'factory', left: false })
   })

@@ -1,14 +1,15 @@
 // Proves that a configuration is put into a finished ISO by writing the bytes of its place and no others, and that everything
 // else that is called an ISO is left alone. The ISO is a small one, made by the stage that makes the large ones.
-import { closeSync, copyFileSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { skipNote } from '../support/skip-note.ts'
+import { createInstaller } from '../../src/components/installer.ts'
+import { readIsoFiles } from '../../src/core/install/iso9660.ts'
 import { imageFiles, mediumConfigBytes } from '../../src/core/install/layout.ts'
 import { injectConfig } from '../../src/image/inject.ts'
 import { inspectImage } from '../../src/image/inspect.ts'
-import { readIsoFiles } from '../../src/image/iso9660.ts'
 import { paddedConfig } from '../../src/image/medium-config.ts'
 import { makeIso } from '../../src/image/stages/iso.ts'
 import { imageToolsLacking } from '../support/image-tools.ts'
@@ -43,10 +44,11 @@ describe.skipIf(imageToolsLacking !== '')(`a small ISO${skipNote(imageToolsLacki
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
   it('is read: every file with the bytes that it has', () => {
-    const descriptor = openSync(at('small.iso'), 'r')
-    const files = readIsoFiles(descriptor) ?? []
-    closeSync(descriptor)
     const bytes = pristine()
+    const files =
+      readIsoFiles((offset, length) =>
+        offset + length > bytes.length ? undefined : bytes.subarray(offset, offset + length),
+      ) ?? []
     const contentOf = (name: string): string => {
       const file = files.find(({ path }) => path === `muster/${name}`)
       return bytes.subarray(file?.offset, (file?.offset ?? 0) + (file?.bytes ?? 0)).toString('utf8')
@@ -55,6 +57,20 @@ describe.skipIf(imageToolsLacking !== '')(`a small ISO${skipNote(imageToolsLacki
     expect(contentOf('manifest.json')).toBe('{}')
     expect(contentOf('root.img')).toBe('x'.repeat(100_000))
     expect(contentOf('some-quite-long-name-of-a-file-59')).toBe('59')
+  })
+
+  it('gives single files to whoever looks at it without a mount', () => {
+    const { readMedium } = createInstaller()
+    const text = (name: string, bytesMax: number): string | undefined => {
+      const bytes = readMedium(at('small.iso'), name, bytesMax)
+      return bytes && Buffer.from(bytes).toString()
+    }
+    expect(text(imageFiles.manifest, 2)).toBe('{}')
+    expect(text(imageFiles.manifest, 1)).toBeUndefined()
+    expect(text(imageFiles.config, mediumConfigBytes)?.trimEnd()).toBe('')
+    expect(text(imageFiles.signature, 64)).toBeUndefined()
+    for (const path of [at('esp.img'), at('nowhere.iso'), directory])
+      expect(readMedium(path, imageFiles.manifest, 2)).toBeUndefined()
   })
 
   it('takes a configuration, changes nothing else, and forgets the one of before', () => {

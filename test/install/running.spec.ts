@@ -23,8 +23,8 @@ import {
   withTrial,
 } from '../../src/core/install/records.ts'
 import { MusterError } from '../../src/errors.ts'
-import { isMember, runReset } from '../../src/install/commands.ts'
-import { openInstalled } from '../../src/install/machine-facts.ts'
+import { checkReset, isMember, runReset } from '../../src/install/commands.ts'
+import { architectureOfMachine, openInstalled } from '../../src/install/machine-facts.ts'
 import { carryOutReset, orderReset } from '../../src/install/reset.ts'
 import {
   beginBoot,
@@ -36,10 +36,18 @@ import {
 import { MemoryDiskTarget } from '../../src/testing/memory-disk.ts'
 import { mountinfo } from '../support/mountinfo.ts'
 import { fakeImage } from './support/fake-image.ts'
+import { probedFacts } from './support/medium.ts'
 import { diskBytes } from './support/world.ts'
 
 const one = fakeImage({ version: '1' })
 const two = fakeImage({ version: '2' })
+const own = fakeImage({ version: '3', architecture: architectureOfMachine() })
+const foreign = fakeImage({
+  version: '3',
+  architecture: architectureOfMachine() === 'x86_64' ? 'aarch64' : 'x86_64',
+})
+const manifestOf = ({ manifestBytes }: typeof own): string => Buffer.from(manifestBytes).toString()
+const auto = '#cloud-config\ninstall:\n  auto: true\n'
 const etcd = 'persist/var/lib/rancher/k3s/server/db/etcd/member/snap/db'
 
 describe('a running machine', () => {
@@ -55,6 +63,23 @@ describe('a running machine', () => {
     },
     openDisk: async () => new MemoryDiskTarget({ sizeBytes: diskBytes }),
   }
+  /** The installer on a machine with discs in its drives, each with the files of its directory `muster`. */
+  const withDiscs = (discs: readonly Readonly<Record<string, string>>[]): InstallerComponents => ({
+    ...installer,
+    readDisks: async () => [
+      probedFacts(new MemoryDiskTarget({ sizeBytes: diskBytes }), '/dev/vda'),
+      ...discs.map((_, index) => ({
+        ...probedFacts(new MemoryDiskTarget({ sizeBytes: diskBytes }), `/dev/sr${index}`),
+        type: 'rom',
+        signatures: ['iso9660'],
+      })),
+    ],
+    readMedium: (path, name) => {
+      const files = discs[Number(path.slice('/dev/sr'.length))]
+      const text = { 'manifest.json': files?.['manifest'], 'config.yaml': files?.['config'] }[name]
+      return text === undefined ? undefined : Buffer.from(text)
+    },
+  })
   const write = (path: string, content: string | Uint8Array): void => {
     mkdirSync(dirname(join(root, path)), { recursive: true })
     writeFileSync(join(root, path), content)
@@ -255,10 +280,49 @@ describe('a running machine', () => {
       expect(files()).toEqual(before)
     })
 
-    it('reinstall erases both tables, and needs a medium', async () => {
-      await expect(runReset({ root, level: 'reinstall', left: true, force: false })).rejects.toMatchObject({
-        code: 'ERR_RESET_NO_MEDIUM',
-      })
+    it.each<readonly [string, Readonly<Record<string, string>>, string]>([
+      ['of something else', {}, 'no image of muster'],
+      ['with a manifest that is none', { manifest: '{}', config: auto }, 'manifest cannot be read'],
+      ['for another architecture', { manifest: manifestOf(foreign), config: auto }, 'an image for'],
+      ['without a configuration', { manifest: manifestOf(own) }, 'no configuration'],
+      ['with an empty configuration', { manifest: manifestOf(own), config: '\n\n\n' }, 'no configuration'],
+      ['with a broken configuration', { manifest: manifestOf(own), config: 'install: 3\n' }, 'with errors'],
+      [
+        'that installs nothing by itself',
+        { manifest: manifestOf(own), config: 'hostname: here\n' },
+        'install.auto: true',
+      ],
+      [
+        'that installs nothing by itself in so many words',
+        { manifest: manifestOf(own), config: '#cloud-config\ninstall:\n  auto: false\n' },
+        'install.auto: true',
+      ],
+      [
+        'that cannot do what it is to do',
+        { manifest: manifestOf(own), config: '#cloud-config\ninstall:\n  auto: true\n  no-format: true\n' },
+        'install.no-format',
+      ],
+    ])('reinstall is refused with a disc %s, and nothing is asked for', async (_, files, why) => {
+      const request = { root, level: 'reinstall', left: true, force: false } as const
+      for (const check of [checkReset, runReset]) {
+        await expect(check(request, withDiscs([files]))).rejects.toMatchObject({
+          code: 'ERR_RESET_NO_MEDIUM',
+          details: { detail: expect.stringContaining(why) },
+        })
+      }
+      expect(existsSync(join(root, 'config/reset.json'))).toBe(false)
+      await runReset({ ...request, force: true }, withDiscs([files]))
+      expect(existsSync(join(root, 'config/reset.json'))).toBe(true)
+    })
+
+    it('reinstall is asked for where one of the discs installs this machine', async () => {
+      const request = { root, level: 'reinstall', left: true, force: false } as const
+      await expect(runReset(request, withDiscs([]))).rejects.toMatchObject({ code: 'ERR_RESET_NO_MEDIUM' })
+      await runReset(request, withDiscs([{}, { manifest: manifestOf(own), config: `${auto}\n\n` }]))
+      expect(existsSync(join(root, 'config/reset.json'))).toBe(true)
+    })
+
+    it('reinstall erases both tables', async () => {
       const disk = new MemoryDiskTarget({ sizeBytes: diskBytes })
       await disk.write(512, Buffer.from('EFI PART'))
       await disk.write(diskBytes - 512, Buffer.from('EFI PART'))

@@ -125,10 +125,11 @@ was cut short is simply run again.`,
     path: ['reset'],
     summary: 'Forget data, identity or the whole installation at the next boot',
     description: `Levels: \`soft\` applies the configuration anew, \`data\` removes everything of k3s, \`factory\` also what
-\`install.bind_mounts\` names, key, machine id and SSH keys, \`reinstall\` the installation itself, for the medium to
-make anew. At \`factory\` and \`reinstall\` a machine leaves the cluster first, at \`data\` an etcd member does. Where
-that is refused or not certified in time, or no agent is there to be asked, the reset is refused. With --force it is
-not: \`data\` and \`factory\` then keep etcd's data as a backup on the data partition, \`reinstall\` keeps nothing.`,
+\`install.bind_mounts\` names, key, machine id and SSH keys, \`reinstall\` the installation itself, for a medium to make
+anew that is there and installs by itself. At \`factory\` and \`reinstall\` a machine leaves the cluster first, at
+\`data\` an etcd member does. Where that is refused or not certified in time, or no agent is there to be asked, the
+reset is refused. With --force it is not: \`data\` and \`factory\` then keep etcd's data as a backup on the data
+partition, \`reinstall\` keeps nothing.`,
     flags: {
       level: {
         type: 'string',
@@ -272,15 +273,16 @@ async function reset(invocation: Invocation): Promise<ExitCode> {
     terminal.stderr.write('no reset is asked for\n')
     return 0
   }
-  const { isMember, runReset, endWith } = await import('../../install/commands.ts')
+  const { checkReset, isMember, runReset, endWith } = await import('../../install/commands.ts')
   const level = (['soft', 'data', 'factory', 'reinstall'] as const).find(
     (each) => each === flags.text('level'),
   )
   if (level === undefined) throw usage('say how much is forgotten: --level soft, data, factory or reinstall')
   const force = flags.isSet('force')
   const { requireMounted } = await import('../../install/mounted.ts')
-  // Before anybody is told goodbye: what cannot be seen cannot be removed either.
+  // Before anybody is told goodbye: what cannot be seen cannot be removed either, and a machine that cannot be reset stays a member.
   if (level === 'data' || level === 'factory') await requireMounted(root, systemPaths.persistent)
+  await checkReset({ root, level, force })
   // A new identity, or a member without its data, is another machine for the cluster.
   const mustLeave =
     level === 'factory' || level === 'reinstall' || (level === 'data' && (await isMember(root)))
