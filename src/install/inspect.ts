@@ -102,7 +102,8 @@ export async function findInstallation(
   const found = await lookForTable(disk)
   if (found.kind === 'none' || found.kind === 'stale' || !hasOurPartitions(found.table)) return undefined
   const config = regionOf(found.table, partitionNames.config, disk)!
-  const text = await disk.readTextFile(config, configPaths.receipt)
+  // Damaged files make it no other system's: it would be wiped as one.
+  const text = await disk.readTextFile(config, configPaths.receipt).catch(() => undefined)
   return { receipt: text === undefined ? undefined : parseReceipt(text) }
 }
 

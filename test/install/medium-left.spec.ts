@@ -2,6 +2,7 @@
 // mends a partition table that an interrupted installation left half written, and overwrites nothing that is not its own.
 import { beforeAll, describe, expect, it } from 'vitest'
 import { tableRegions } from '../../src/core/install/gpt.ts'
+import { MusterError } from '../../src/errors.ts'
 import { repairTable } from '../../src/install/repair-table.ts'
 import { fakeImage } from './support/fake-image.ts'
 import type { FakeFirmware } from './support/medium.ts'
@@ -130,6 +131,13 @@ describe('a medium left in an installed machine', () => {
       expect(firstTable(machine).equals(firstTable(new MemoryMachine(whole)))).toBe(true)
       expect(firmware.counter).toBe(counter)
     }
+  })
+
+  it('takes an installation for one though its own files cannot be read', async () => {
+    const machine = new MemoryMachine(whole)
+    machine.disk.readTextFile = () => Promise.reject(new MusterError('ERR_DISK', { disk: '', detail: 'EIO' }))
+    const { outcome } = await insertMedium([machine], { image, block: { wipe: 'foreign' } })
+    expect(outcome.kind).toBe('boot-installed')
   })
 
   it('overwrites nothing of another system that left the old copy behind', async () => {
