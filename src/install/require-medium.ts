@@ -39,6 +39,9 @@ function faultOf(read: (name: string, bytesMax: number) => Uint8Array | undefine
   const { config } = readConfig([{ path: imageFiles.config, text: `${text}\n` }], 'machine')
   if (config === undefined) return 'has a configuration with errors'
   const { options, faults } = readInstallOptions(config.machine.install)
-  if (faults.length > 0) return `has a configuration that cannot be carried out: ${faults.join(', ')}`
+  if (faults.length > 0) {
+    const named = faults.map(({ path, message }) => `${path} ${message}`).join(', ')
+    return `has a configuration that cannot be carried out: ${named}`
+  }
   return options.auto ? undefined : 'has a configuration that does not say `install.auto: true`'
 }

@@ -19,7 +19,7 @@ import { skipNote } from '../support/skip-note.ts'
 import { createBootEntries } from '../../src/adapters/boot/boot-entries.ts'
 import { createFirmware, entriesNamed } from '../../src/adapters/boot/firmware.ts'
 import { createTextFile } from '../../src/adapters/boot/text-file.ts'
-import { devicesOf, factsOf } from '../../src/adapters/disk/disk-facts.ts'
+import { devicesOf, factsOf, isSoldered } from '../../src/adapters/disk/disk-facts.ts'
 import { openDiskTarget } from '../../src/adapters/disk/disk-target.ts'
 import { runProgram } from '../../src/adapters/exec.ts'
 import { readImageKeys } from '../../src/adapters/image-source/image-keys.ts'
@@ -189,6 +189,19 @@ describe('what lsblk prints', () => {
     expect(factsOf(device, [], [])).toMatchObject({ removable: false, hotplug: false })
     const stick = { ...device, hotplug: true, tran: 'usb', subsystems: 'block:scsi:usb:pci' }
     expect(factsOf(stick, [], [])).toMatchObject({ removable: false, hotplug: true, transport: 'usb' })
+  })
+
+  it('tell a soldered chip from a card in a slot', async () => {
+    for (const [name, type] of [
+      ['mmcblk0', 'MMC'],
+      ['mmcblk1', 'SD'],
+    ] as const) {
+      mkdirSync(join(directory, 'class/block', name, 'device'), { recursive: true })
+      writeFileSync(join(directory, 'class/block', name, 'device/type'), `${type}\n`)
+    }
+    expect(await isSoldered(directory, '/dev/mmcblk0')).toBe(true)
+    expect(await isSoldered(directory, '/dev/mmcblk1')).toBe(false)
+    expect(await isSoldered(directory, '/dev/sda')).toBe(false)
   })
 
   it('shows what stands on a disk, however deep', () => {

@@ -1,5 +1,5 @@
-import { readdir, readlink } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { readdir, readFile, readlink } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
 import type { DiskFacts } from '../../core/install/disk-choice.ts'
 import { systemPaths } from '../../core/install/layout.ts'
 import type { RunProgram } from '../../core/ports.ts'
@@ -43,9 +43,16 @@ export async function readDiskFacts(run: RunProgram): Promise<readonly DiskFacts
   const facts: DiskFacts[] = []
   for (const device of devices) {
     const probed = device.type === 'disk' && (device.size ?? 0) > 0 ? await probe(run, device.path) : []
-    facts.push(factsOf(device, probed, aliases.get(device.path) ?? []))
+    const found = factsOf(device, probed, aliases.get(device.path) ?? [])
+    facts.push({ ...found, hotplug: found.hotplug && !(await isSoldered('/sys', device.path)) })
   }
   return facts
+}
+
+/** Whether a device is eMMC: the kernel calls every MMC slot hot-pluggable, and the chip in this one is soldered. */
+export async function isSoldered(sysfs: string, path: string): Promise<boolean> {
+  const type = join(sysfs, 'class/block', basename(path), 'device/type')
+  return (await readFile(type, 'utf8').catch(() => '')).trim() === 'MMC'
 }
 
 /** The devices that lsblk printed. */

@@ -18,7 +18,7 @@ export interface DiskFacts {
   /** `disk`, `loop`, `rom`, … */
   readonly type: string
   readonly removable: boolean
-  /** May come and go while the machine runs: what is on USB, FireWire or an MMC slot, soldered or not. */
+  /** May come and go while the machine runs: what is on USB or FireWire, an SD card; eMMC is soldered. */
   readonly hotplug: boolean
   readonly readOnly: boolean
   /** Device mapper, RAID or LVM devices that stand on it or on a partition of it. */
