@@ -6,7 +6,7 @@ import type { InstallReceipt } from '../core/install/receipt.ts'
 import { planPartitions } from '../core/install/partitions.ts'
 import type { VerifySignature } from '../core/install/manifest.ts'
 import type { InstallerComponents } from '../components/installer.ts'
-import { MusterError } from '../errors.ts'
+import { errorText, MusterError } from '../errors.ts'
 import { version } from '../version.ts'
 import { findInstallation } from './inspect.ts'
 import type { CloudConfigFile } from './install-image.ts'
@@ -196,9 +196,9 @@ async function bootInstalled(
   say: (line: string) => void,
 ): Promise<InstallOutcome> {
   const { firmware } = installer
+  // An entry of that name may be of a disk that was replaced: it is made anew.
   const start = async (): Promise<boolean> =>
-    (await firmware.startNext(loaderLabel)) ||
-    ((await register(installer, disk.path)) && (await firmware.startNext(loaderLabel)))
+    (await register(installer, disk.path)) && (await firmware.startNext(loaderLabel))
   if (await makeWhole(installer, disk.path)) {
     say(`the partition table of ${disk.path} was not whole: it was written anew from its copy`)
     // The firmware did not find the disk before, and finds it now even if it cannot be told to. There is nothing to repair twice.
@@ -211,6 +211,8 @@ async function bootInstalled(
   if (handovers === undefined) throw stay('the firmware cannot be told to start the disk')
   if (handovers >= handoversMax) throw stay(`it was given back ${handovers} times and came again each time`)
   if (!(await start())) throw stay('the firmware cannot be told to start the disk')
-  await firmware.writeCounter(handovers + 1)
+  await firmware.writeCounter(handovers + 1).catch((error: unknown) => {
+    throw stay(`the firmware does not count how often it is given back: ${errorText(error)}`)
+  })
   return { kind: 'boot-installed', disk: disk.path }
 }

@@ -123,6 +123,11 @@ describe('a medium left in an installed machine', () => {
     expect(forgetful).toEqual({ counter: 0, startsNext: false, registered: 1 })
   })
 
+  it('stays where the firmware keeps no count: it would go on for ever', async () => {
+    const worn: FakeFirmware = { counter: 0, startsNext: true, registered: 0, isWorn: true }
+    await expect(insert(new MemoryMachine(whole), worn)).rejects.toThrow('does not count how often')
+  })
+
   it('mends the table and starts the disk, however often it was given back', async () => {
     for (const counter of [undefined, 0, 2]) {
       const machine = await withoutTable()

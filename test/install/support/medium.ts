@@ -19,6 +19,8 @@ export interface FakeFirmware {
   /** Undefined: it keeps none. */
   counter: number | undefined
   startsNext: boolean
+  /** Nothing can be written to it any more. */
+  isWorn?: boolean
   registered: number
 }
 
@@ -56,7 +58,10 @@ export async function insertMedium(
       },
       startNext: async () => firmware.startsNext,
       readCounter: async () => firmware.counter,
-      writeCounter: async (value) => void (firmware.counter = value),
+      writeCounter: async (value) => {
+        if (firmware.isWorn === true) throw new Error('EIO')
+        firmware.counter = value
+      },
     },
   }
   const outcome = await installMachine(installer as InstallerComponents, {
