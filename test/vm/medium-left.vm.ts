@@ -38,7 +38,8 @@ it.skipIf(isSkipped)(
 
       // The firmware starts the medium next, three times: once more than it may give the machine back in a row.
       for (const boots of [6, 8, 10]) {
-        const startMedium = `efibootmgr --quiet --bootnext "$(efibootmgr | sed -n 's/^Boot\\([0-9A-F]*\\).*DVD.*/\\1/p' | head -n 1)"`
+        const entry = "efibootmgr | sed -n 's/^Boot\\([0-9A-F]*\\).*CD-ROM.*/\\1/p' | head -n 1"
+        const startMedium = `n=$(${entry}); [ -n "$n" ] && efibootmgr --quiet --bootnext "$n"`
         await mustExec(lab, 'm1', ['sh', '-c', startMedium])
         await restart(lab, 'm1')
         await started(boots)
