@@ -32,24 +32,24 @@ Exit code 1: a promise was broken; the shrunk plan is on disk and the command to
 must meet what checkers/required.ts names for their preset, and did not.
 Exit code 2: the options are wrong, or some seeds were not counted, which are named.`
 
-const { values } = parseArgs({
-  options: {
-    nodes: { type: 'string', default: '5' },
-    seeds: { type: 'string' },
-    'seed-start': { type: 'string', default: '1' },
-    faults: { type: 'string', default: 'hostile' },
-    expect: { type: 'string' },
-    minutes: { type: 'string' },
-    workers: { type: 'string', default: String(os.availableParallelism()) },
-    replay: { type: 'string' },
-    picture: { type: 'string' },
-    mutants: { type: 'boolean' },
-    only: { type: 'string' },
-    'compare-kairos': { type: 'boolean' },
-    scenario: { type: 'string' },
-    help: { type: 'boolean' },
-  },
-})
+const options = {
+  nodes: { type: 'string', default: '5' },
+  seeds: { type: 'string' },
+  'seed-start': { type: 'string', default: '1' },
+  faults: { type: 'string', default: 'hostile' },
+  expect: { type: 'string' },
+  minutes: { type: 'string' },
+  workers: { type: 'string', default: String(os.availableParallelism()) },
+  replay: { type: 'string' },
+  picture: { type: 'string' },
+  mutants: { type: 'boolean' },
+  only: { type: 'string' },
+  'compare-kairos': { type: 'boolean' },
+  scenario: { type: 'string' },
+  help: { type: 'boolean' },
+} as const
+
+const { values } = readArguments()
 
 const stopping = new AbortController()
 // What was counted until then is the result.
@@ -59,6 +59,16 @@ process.exitCode = await main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
   return 2
 })
+
+/** What was asked for; one sentence and exit code 2 where it is none of the options. */
+function readArguments() {
+  try {
+    return parseArgs({ options })
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.exit(2)
+  }
+}
 
 async function main(): Promise<number> {
   const seedStart = whole('seed-start')
