@@ -6,6 +6,7 @@ import { lackingCoverage, requirementOf } from '../checkers/required.ts'
 import { comparedRules, compareWithKairos, formatComparison } from '../kairos/compare.ts'
 import { runMutants } from '../mutants/run-mutants.ts'
 import { quantileMs } from '../pictures/distribution.ts'
+import { renderComparison } from '../pictures/render-comparison.ts'
 import { renderRun } from '../pictures/render-run.ts'
 import { renderSummary } from '../pictures/render-summary.ts'
 import { generatePlan, presets } from '../plan/generate.ts'
@@ -25,7 +26,7 @@ const help = `npm run sim -- [options]
   --mutants [--only NAME]                    seeded bugs: each must be caught
   --compare-kairos [--seeds N]               the rule of provider-kairos in the same world
   --scenario FILE [--seeds N]                a scenario file
-  --picture FILE.html                        a page about the run, or about all runs
+  --picture FILE                             a page (.html) about the run, or about all runs; of the comparison an .svg
 
 faults: ${presets.join(', ')}
 Exit code 1: a promise was broken; the shrunk plan is on disk and the command to replay it is printed. Or: so many seeds
@@ -83,6 +84,7 @@ async function main(): Promise<number> {
     const runs = whole('seeds', 200)
     say(`${comparedRules.length} rules, ${runs} seeds from ${seedStart} each`)
     const rows = await compareWithKairos({ runs, seedStart, stop: () => stopping.signal.aborted })
+    if (values.picture !== undefined) writeFileSync(values.picture, `${renderComparison(rows)}\n`)
     return say(formatComparison(rows))
   }
   if (values.scenario !== undefined) {
