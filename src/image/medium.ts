@@ -1,8 +1,9 @@
-import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { readIsoFiles } from '../core/install/iso9660.ts'
 import { imageFiles } from '../core/install/layout.ts'
 import { MusterError } from '../errors.ts'
+import { readAt } from '../read-at.ts'
 
 /** The files of an image, wherever they lie: on an ISO, or in a directory. */
 export interface Medium {
@@ -79,18 +80,6 @@ function withFile<T>(path: string, work: (descriptor: number) => T): T {
   } finally {
     closeSync(descriptor)
   }
-}
-
-/** Exactly so many bytes, or undefined where the file is shorter. */
-function readAt(descriptor: number, offset: number, bytes: number): Buffer | undefined {
-  const buffer = Buffer.alloc(bytes)
-  let done = 0
-  while (done < bytes) {
-    const count = readSync(descriptor, buffer, done, bytes - done, offset + done)
-    if (count === 0) return undefined
-    done += count
-  }
-  return buffer
 }
 
 function unknown(path: string, detail: string): MusterError {

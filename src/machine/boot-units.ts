@@ -4,7 +4,7 @@ import { agentUnit, deviceUnit, earlyLines, packagedAgent } from './agent-unit.t
 /** Longest wait of the health check before the boot counts as bad, in seconds; below the unit's own limit. */
 export const healthTimeoutSeconds = 600
 
-const nothingDurable = systemPaths.live
+const liveMark = systemPaths.live
 
 /**
  * Lines of a unit that leaves the processor to the start of the agent or the installer, for so many seconds at most. It looks
@@ -68,7 +68,7 @@ WantedBy=sysinit.target
   {
     name: 'muster-device.service',
     enable: true,
-    text: deviceUnit('muster0', [...earlyLines, `ConditionPathExists=!${nothingDurable}`]),
+    text: deviceUnit('muster0', [...earlyLines, `ConditionPathExists=!${liveMark}`]),
   },
   {
     name: 'muster.service',
@@ -81,7 +81,7 @@ WantedBy=sysinit.target
         '# Not after the network: a link that comes later is noticed.',
         'After=muster-early.service systemd-journald.socket systemd-tmpfiles-setup.service',
         '# A system without a disk of its own founds nothing, and an identity that ends with it only disturbs.',
-        `ConditionPathExists=!${nothingDurable}`,
+        `ConditionPathExists=!${liveMark}`,
       ],
     }),
   },
@@ -144,7 +144,7 @@ ${earlyLines.join('\n')}
 # Its disks are there since the initrd; it waits for nothing else of the boot.
 After=muster-early.service systemd-udevd.service systemd-journald.socket
 Wants=systemd-udev-trigger.service
-ConditionPathExists=${nothingDurable}
+ConditionPathExists=${liveMark}
 ConditionKernelCommandLine=muster.mode=live
 # Tried again for ever: a disk may come late, and nobody is there to start it.
 StartLimitIntervalSec=0
@@ -170,7 +170,7 @@ ${earlyLines.join('\n')}
 # Nobody waits for it but boot-complete.target: multi-user.target is up long before a cluster is.
 After=sysinit.target muster-early.service
 Before=boot-complete.target
-ConditionPathExists=!${nothingDurable}
+ConditionPathExists=!${liveMark}
 # A bad boot is tried again; the loader counts, and takes the system of before when it has counted to the end.
 FailureAction=reboot
 

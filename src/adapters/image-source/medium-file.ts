@@ -1,6 +1,7 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { readIsoFiles } from '../../core/install/iso9660.ts'
 import { imageFiles } from '../../core/install/layout.ts'
+import { readAt } from '../../read-at.ts'
 
 /**
  * A file of the directory `muster` of a medium, a device or an ISO, without a mount. Undefined where there is no medium that can
@@ -21,15 +22,4 @@ export function readMediumFile(path: string, name: string, bytesMax: number): Ui
   } finally {
     if (descriptor !== undefined) closeSync(descriptor)
   }
-}
-
-function readAt(descriptor: number, offset: number, bytes: number): Uint8Array | undefined {
-  const buffer = new Uint8Array(bytes)
-  let done = 0
-  while (done < bytes) {
-    const count = readSync(descriptor, buffer, done, bytes - done, offset + done)
-    if (count === 0) return undefined
-    done += count
-  }
-  return buffer
 }

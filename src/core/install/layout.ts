@@ -72,7 +72,7 @@ export const systemPaths = {
   medium: '/run/muster/medium',
   /** JSON: {mode, imageId, disk, partition}, written by the initrd. */
   boot: '/run/muster/boot.json',
-  /** Exists where nothing is durable: a live or recovery system. */
+  /** Exists in a live or recovery system: neither agent nor k3s belongs there. */
   live: '/run/muster/live',
   /** Exists where `muster-persistent` could not be mounted: this boot keeps nothing of k3s. Written by the initrd. */
   persistFailed: '/run/muster/persist-failed',

@@ -25,7 +25,7 @@ export function encodeReceipt(receipt: InstallReceipt): string {
   return `${JSON.stringify(receipt, undefined, 2)}\n`
 }
 
-/** Reads the file, as any version wrote it. Undefined where it is damaged. */
+/** Reads the file in the form of every version so far. Undefined where it is damaged. */
 export function parseReceipt(text: string): InstallReceipt | undefined {
   let value: unknown
   try {
